@@ -1,0 +1,1 @@
+"""Posology: learned patient simulators, treatment policies, and their honest evaluation."""

@@ -1,0 +1,6 @@
+"""`python -m posology`: the command line."""
+
+from .experiments.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Treatment policies and how they are learned."""

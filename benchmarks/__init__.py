@@ -1,0 +1,1 @@
+"""Paired speed comparisons."""

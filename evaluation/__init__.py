@@ -1,0 +1,1 @@
+"""Off-policy estimates, simulator fidelity, safety, and the policy report."""

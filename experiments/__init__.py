@@ -1,0 +1,1 @@
+"""Configs, the runner and the command line."""

@@ -1,0 +1,216 @@
+"""Experiment configs: plain YAML, validated, with `key.path=value` overrides and a stable hash."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+CONFIGS = Path(__file__).parent / "configs"
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run, said in one sentence per fault."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimulatedCohort(_Frozen):
+    """Patients of a mechanistic model under its documented clinician, written as MEDS and read like any record."""
+
+    kind: Literal["simulated"]
+    environment: str = "posology/Sepsis-v0"
+    task: str = "sepsis_simulated"
+    patients: Count = 2500
+    confounding: Amount = 1.0  # how strongly doses follow the severity that the record shows
+    hidden_confounding: Amount = 0.0  # ... and what it does not show
+
+
+class RecordCohort(_Frozen):
+    """Health records in MEDS form; `${NAME}` in the path is read from the environment."""
+
+    kind: Literal["records"]
+    path: str
+    task: str
+
+
+class SplitConfig(_Frozen):
+    """Shares of patients, by a hash of the patient's number: adding patients moves nobody."""
+
+    train: Share = 0.60
+    tuning: Share = 0.15
+    salt: str = "posology"
+
+
+class RewardConfig(_Frozen):
+    """Reward at the end of a stay; with 1 and 0 a value reads as a survival probability."""
+
+    alive: float = 1.0
+    died: float = 0.0
+
+
+class SimulatorConfig(_Frozen):
+    """The learned patient: an ensemble of LSTMs."""
+
+    members: Count = 3
+    hidden: Count = 64
+    epochs: Count = 60
+    patience: Count = 6
+    batch_size: Count = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Amount = 1e-4
+
+
+class BehaviorConfig(_Frozen):
+    """The fitted clinician."""
+
+    kind: Literal["logistic", "network"] = "network"
+
+
+class PPOConfig(_Frozen):
+    """Stable-Baselines3 PPO in the learned environment, once per penalty; one is chosen by support."""
+
+    steps: Count = 300_000
+    environments: Count = 256
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0, 10.0)
+    unsupported_limit: Share = (
+        0.05  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
+    )
+
+
+class EvaluationConfig(_Frozen):
+    """How policies are judged on held-out stays."""
+
+    estimators: tuple[str, ...] = (
+        "importance_sampling",
+        "per_decision_importance_sampling",
+        "weighted_importance_sampling",
+        "weighted_per_decision_importance_sampling",
+    )
+    discount: Annotated[float, Field(gt=0, le=1)] = 1.0
+    level: Share = 0.95
+    draws: Count = 1000
+    simulator_stays: Count = 4000
+    true_stays: Count = 10_000
+
+
+class ExperimentConfig(_Frozen):
+    """One experiment: a cohort, a simulator learned from it, policies trained in that, and their evaluation."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: str = ""
+    seed: int = 0
+    device: str = "cpu"
+    cohort: Annotated[SimulatedCohort | RecordCohort, Field(discriminator="kind")]
+    split: SplitConfig = SplitConfig()
+    reward: RewardConfig = RewardConfig()
+    simulator: SimulatorConfig = SimulatorConfig()
+    behavior: BehaviorConfig = BehaviorConfig()
+    ppo: PPOConfig = PPOConfig()
+    blends: tuple[Share, ...] = (0.1, 0.3)
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def hash(self) -> str:
+        """Eight hexadecimal digits that change with any setting but the path to the data and the device."""
+        content = self.model_dump(mode="json", exclude={"device": True, "cohort": {"path"}})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """The config of a YAML file, or of a shipped one by name, with `key.path=value` overrides applied.
+
+    ConfigError for a missing file, broken YAML, an unknown key (naming the nearest known one) or a bad value.
+    """
+    path = _find(source)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, got {type(content).__name__}")
+    for override in overrides:
+        _override(content, override)
+    try:
+        return ExperimentConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(path, e) for e in error.errors())) from None
+
+
+def shipped() -> list[str]:
+    """Names of the configs that come with the package."""
+    return sorted(p.stem for p in CONFIGS.glob("*.yaml"))
+
+
+def data_path(path: str) -> Path:
+    """`path` with `${NAME}` replaced from the environment; ConfigError where NAME is unset or the path missing."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise ConfigError(f"{path}: set the environment variable {match[1]}, or override cohort.path=...")
+        return os.environ[match[1]]
+
+    full = Path(re.sub(r"\$\{(\w+)\}", value, path)).expanduser()
+    if not full.exists():
+        raise ConfigError(f"cohort.path: {full} does not exist")
+    return full
+
+
+def _find(source: str | Path) -> Path:
+    for path in (Path(source), CONFIGS / f"{source}.yaml"):
+        if path.is_file():
+            return path
+    raise ConfigError(f"no config {str(source)!r}: expected a YAML file, or one of {', '.join(shipped())}")
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, sign, value = override.partition("=")
+    if not sign or not key:
+        raise ConfigError(f"override {override!r}: expected key.path=value")
+    *parents, last = key.split(".")
+    node = content
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"override {override!r}: {parent!r} holds a value, not settings")
+    try:
+        node[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: {value!r} is not valid YAML") from error
+
+
+def _explain(path: Path, error: Any) -> str:
+    place = [part for part in error["loc"] if part not in ("simulated", "records")]
+    where = ".".join(map(str, place))
+    if error["type"] != "extra_forbidden":
+        return f"{path}: {where}: {error['msg']}, got {error.get('input')!r}"
+    known = _known_keys([str(part) for part in place[:-1]])
+    near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.0)
+    return f"{path}: unknown key {where!r}; did you mean {near[0]!r}? Known here: {', '.join(sorted(known))}"
+
+
+def _known_keys(parents: list[str]) -> list[str]:
+    models: dict[str, tuple[type[BaseModel], ...]] = {
+        "cohort": (SimulatedCohort, RecordCohort),
+        "split": (SplitConfig,),
+        "reward": (RewardConfig,),
+        "simulator": (SimulatorConfig,),
+        "behavior": (BehaviorConfig,),
+        "ppo": (PPOConfig,),
+        "evaluation": (EvaluationConfig,),
+    }
+    found = models[parents[0]] if parents else (ExperimentConfig,)
+    return [key for model in found for key in model.model_fields]

@@ -1,0 +1,1 @@
+"""How a patient evolves: mechanistic and learned models behind one contract."""

@@ -1,0 +1,1 @@
+"""Health-record events in, batches of patient trajectories out; noise, rollouts, conversions."""
