@@ -1,0 +1,255 @@
+"""The sections of a policy report: frozen numbers, see `report`.
+
+Rates and shares are fractions 0..1, doses and measurements are in clinical units, values are in units of the reward.
+A number that does not exist (0/0, an empty bin, an overflow) is null in JSON and None here, never NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+Verdict = Literal["supported", "weak", "not evaluable", "model-based"]
+PolicyKind = Literal["clinician", "behavior", "baseline", "unpenalised", "penalised", "blend", "other"]
+
+
+def _finite(value: Any) -> Any:
+    """Non-finite numbers become None, so that the file stays JSON and the round trip exact."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class Frozen(BaseModel):
+    """Immutable; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(Frozen):
+    """A value with its 95 % interval."""
+
+    value: Number
+    low: Number = None
+    high: Number = None
+
+
+class Estimand(Frozen):
+    """What every value in the report estimates; two reports compare only where this is equal."""
+
+    reward: str  # e.g. "survival: 1 alive at discharge or horizon, 0 died"
+    discount: float
+    horizon_decisions: int
+    interval_hours: float
+    outcome: str  # what ends a stay, e.g. "death or discharge"
+    text: str = ""  # one sentence for a reader; not part of the comparison
+
+
+class FlowStep(Frozen):
+    """One line of the cohort flow."""
+
+    step: str
+    stays: int
+
+
+class Split(Frozen):
+    """Size of one split by patient."""
+
+    patients: int
+    stays: int
+    decisions: int
+
+
+class FeatureSummary(Frozen):
+    """One feature of the state over the whole cohort, measured values only."""
+
+    name: str
+    label: str = ""
+    unit: str = ""
+    measured: Number = None  # share of intervals with a measurement
+    mean: Number = None
+    sd: Number = None
+    low: Number = None  # 5th percentile
+    high: Number = None  # 95th percentile
+    out_of_bounds: int = 0  # values dropped as charting errors
+
+
+class DrugSummary(Frozen):
+    """One drug: how often and how much clinicians gave."""
+
+    name: str
+    label: str = ""
+    unit: str = ""
+    given: Number = None  # share of intervals with any dose
+    median_when_given: Number = None
+    levels: tuple[float, ...] = ()  # dose of each level, in `unit`
+    cuts: tuple[float, ...] = ()
+
+
+class Cohort(Frozen):
+    """Who the report is about."""
+
+    fingerprint: str  # sha256 of the trajectories
+    patients: int
+    stays: int
+    flow: tuple[FlowStep, ...]
+    name: str = ""
+    simulated: bool = False
+    decisions: int = 0
+    splits: dict[str, Split] = {}
+    outcomes: dict[str, int] = {}
+    features: tuple[FeatureSummary, ...] = ()
+    drugs: tuple[DrugSummary, ...] = ()
+    context: tuple[FeatureSummary, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class CalibrationBin(Frozen):
+    """Predicted against observed share among `count` cases."""
+
+    predicted: Number
+    observed: Number
+    count: int
+    low: Number = None  # 95 % interval of the observed share
+    high: Number = None
+
+
+class BehaviorReport(Frozen):
+    """How well the fitted clinician describes held-out decisions; scores in nats per decision."""
+
+    model: str
+    decisions: int = 0
+    nll: Number = None
+    nll_marginal: Number = None  # of always predicting the training shares
+    ece: Number = None
+    auroc: Number = None
+    temperature: Number = None
+    least_propensity: Number = None  # of a logged action
+    share_below_001: Number = None  # logged actions with fitted propensity under .01
+    calibration: tuple[CalibrationBin, ...] = ()
+
+
+class EstimateReport(Frozen):
+    """One off-policy estimate on held-out stays."""
+
+    value: Number
+    low: Number
+    high: Number
+    effective_sample_size: Number
+    mean_weight: Number
+    verdict: Verdict
+    max_weight_share: Number = None
+    reasons: tuple[str, ...] = ()  # why the verdict is not "supported"
+    difference: Interval | None = None  # value minus the clinicians' observed value, paired by patient
+    error: Number = None  # value minus true value
+    covered: bool | None = None  # the interval holds the true value
+
+
+class ConstraintReport(Frozen):
+    """How often one safety limit is exceeded."""
+
+    rate: Number  # share of decisions
+    low: Number
+    high: Number
+    limit: float
+    unit: str = ""
+    label: str = ""  # e.g. "norepinephrine over 0.20 ug/kg/min"
+    measured_in: str = ""  # e.g. "held-out records", "learned simulator", "known truth"
+
+
+class PolicyReport(Frozen):
+    """Everything known about one policy."""
+
+    label: str
+    kind: PolicyKind
+    description: str = ""
+    estimates: dict[str, EstimateReport] = {}
+    observed_value: Interval | None = None  # mean return of held-out stays; of the clinicians only
+    simulator_value: Interval | None = None  # by rollout in the learned simulator: a claim
+    true_value: Interval | None = None  # by rollout in the known truth
+    true_difference: Interval | None = None  # true value minus the true clinician's, on common random numbers
+    constraints: dict[str, ConstraintReport] = {}
+    actions: tuple[tuple[float, ...], ...] = ()  # share of each (first drug level, second drug level) on logged states
+    agreement: Number = None  # share of logged decisions on which the most likely action is the clinician's
+    unsupported: Number = None  # share of probability on actions with behaviour propensity under .01
+    base: str | None = None  # of a blend: the name of the policy that is mixed in
+    share: Number = None  # of a blend: the share of decisions that follow it
+
+
+class Candidate(Frozen):
+    """One penalty tried while the policy was selected."""
+
+    penalty: float
+    unsupported: Number
+    claimed: Number = None
+    true: Number = None  # known truth; looked at after the choice, never used for it
+    chosen: bool = False
+
+
+class Selection(Frozen):
+    """How the penalty was chosen."""
+
+    rule: str
+    candidates: tuple[Candidate, ...]
+    split: str = "tuning"
+
+
+class FeatureError(Frozen):
+    """Prediction error of one model for one feature on held-out stays, values scaled by the reference range."""
+
+    feature: str
+    model: str
+    rmse: Number
+    nll: Number = None
+    count: int = 0
+    decisions: int = 1  # how many decisions ahead
+
+
+class ErrorComparison(Frozen):
+    """Paired difference learned model minus `against`; below 0 favours the learned model."""
+
+    metric: str
+    against: str
+    difference: Number
+    low: Number
+    high: Number
+
+
+class SimulatorReport(Frozen):
+    """Fidelity of the learned patient on held-out stays."""
+
+    kind: str
+    members: int = 1
+    model: str = ""  # which of the models in the rows is the one that policies were trained in
+    one_step: tuple[FeatureError, ...] = ()
+    open_loop: tuple[FeatureError, ...] = ()
+    comparisons: tuple[ErrorComparison, ...] = ()
+    outcome_calibration: tuple[CalibrationBin, ...] = ()
+    outcome_scores: dict[str, Number] = {}  # e.g. {"AUROC": .81, "Brier score": .11}
+    notes: tuple[str, ...] = ()
+
+
+class Truth(Frozen):
+    """Where true values come from; values pair across runs only where this is equal."""
+
+    patients: int
+    seed: int
+    model: str
+    text: str = ""
+
+
+class Provenance(Frozen):
+    """What is needed to run it again."""
+
+    version: str
+    commit: str = ""
+    python: str = ""
+    packages: dict[str, str] = {}
+    seed: int = 0
+    device: str = "cpu"
+    seconds: dict[str, float] = {}
+    data: str = ""
+    platform: str = ""

@@ -1,0 +1,99 @@
+"""The command line: run, compare, simulate, list."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+app = typer.Typer(
+    help="Learn patient simulators from health records, train treatment policies in them, and judge those policies "
+    "honestly. Research only, not for care.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+console = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line; a known fault ends in one clear sentence and exit status 1."""
+    from .errors import EXPECTED
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
+    try:
+        app()
+    except EXPECTED as error:
+        console.print(f"[bold red]error:[/] {error}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("interrupted; finished stages are kept, run the same command again to go on")
+        sys.exit(130)
+
+
+@app.command()
+def run(
+    config: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped config (see `posology list`).")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Settings to change: key.path=value ...")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="Start over instead of reusing finished stages.")] = False,
+) -> None:
+    """Run an experiment: records -> learned simulator -> policies -> estimates -> report.
+
+    The run lands in OUT/<name>-<hash>/. Finished stages are reused, so an interrupted run goes on where it was.
+
+    Example: posology run demo ppo.steps=100000 cohort.patients=3000
+    """
+    from .config import load_config
+    from .runner import run_experiment
+
+    page = run_experiment(load_config(config, overrides or []), out, force=force, console=console)
+    console.print(f"[bold green]report:[/] {page}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, two or more.")],
+    out: Annotated[Path, typer.Option(help="Folder for comparison.json and comparison.html.")],
+) -> None:
+    """Compare runs on the same cohort and estimand: paired differences between their policies."""
+    from ..evaluation.compare import compare_runs
+
+    page = compare_runs(runs, out)
+    console.print(f"[bold green]comparison:[/] {page}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def simulate(
+    name: Annotated[str, typer.Argument(help="Which patients: sepsis.")],
+    patients: Annotated[int, typer.Option(min=1, help="How many.")],
+    out: Annotated[Path, typer.Option(help="Folder for the MEDS dataset and truth.parquet; must not exist yet.")],
+    seed: Annotated[int, typer.Option(help="Patient i of the cohort has seed SEED + i.")] = 0,
+    confounding: Annotated[float, typer.Option(min=0, help="How strongly doses follow recorded severity.")] = 1.0,
+    hidden_confounding: Annotated[
+        float, typer.Option(min=0, help="How strongly doses follow what the record does not show.")
+    ] = 0.0,
+) -> None:
+    """Write a simulated cohort as a MEDS dataset, with its truth (propensities, hidden severity) beside it."""
+    from .simulate import write_cohort
+
+    write_cohort(name, out, patients=patients, seed=seed, confounding=confounding, hidden_confounding=hidden_confounding)
+    console.print(f"[bold green]cohort:[/] {out}", highlight=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_all() -> None:
+    """List what is here: configs, tasks, environments, patient models, agents, estimators."""
+    from .catalogue import catalogue
+
+    out = Console()
+    for title, names in catalogue().items():
+        out.print(f"[bold]{title}[/]")
+        for entry, description in names:
+            out.print(f"  {entry:<45} [dim]{description}[/]", highlight=False)

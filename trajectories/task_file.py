@@ -1,0 +1,85 @@
+"""Reading a task file. What is wrong is named with its place in the file and a remedy."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .task import Task
+
+
+class TaskError(ValueError):
+    """A task file that cannot be used."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key written twice is an error rather than the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise TaskError(f"line {node.start_mark.line + 1}: key {twice[0]!r} is written twice; keep one")
+        return super().construct_mapping(node, deep)
+
+
+def shipped_tasks() -> list[str]:
+    """Names of the task files that come with Posology."""
+    folder = resources.files(__package__) / "tasks"
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_task(path_or_name: str | Path) -> Task:
+    """The task in a YAML file, or the shipped task of that name; TaskError says what is wrong and where."""
+    name = str(path_or_name)
+    if name in shipped_tasks():
+        return parse_task((resources.files(__package__) / "tasks" / f"{name}.yaml").read_text("utf-8"), name)
+    path = Path(name)
+    if not path.is_file():
+        raise TaskError(f"no task file {name!r}; give a path, or one of the shipped tasks: {', '.join(shipped_tasks())}")
+    return parse_task(path.read_text("utf-8"), name)
+
+
+def parse_task(text: str, source: str) -> Task:
+    """The task in a YAML text; `source` names it in errors."""
+    try:
+        return Task.model_validate(yaml.load(text, _StrictLoader))
+    except ValidationError as error:
+        raise TaskError(f"task {source}:\n" + "\n".join(f"  {_line(e)}" for e in error.errors())) from None
+    except (TaskError, yaml.YAMLError) as error:
+        raise TaskError(f"task {source}: {error}") from None
+
+
+def _line(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"] if part != "[key]") or "the file"
+    if error["type"] == "extra_forbidden":
+        known = _fields_at(Task, error["loc"][:-1])
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"{place}: unknown key; {hint}"
+    got = "" if isinstance(error.get("input"), (dict, BaseModel)) else f", got {error.get('input')!r}"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}{got if error['type'] != 'value_error' else ''}"
+
+
+def _fields_at(annotation: Any, place: tuple[int | str, ...]) -> list[str]:
+    """Keys known at a place of the file, by following the models' own annotations."""
+    if not place:
+        models = [a for a in _parts(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
+        return [name for model in models for name in model.model_fields]
+    for part in _parts(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel) and place[0] in part.model_fields:
+            return _fields_at(part.model_fields[str(place[0])].annotation, place[1:])
+    inner = [a for part in _parts(annotation) for a in get_args(part)]
+    return sorted({name for a in inner for name in _fields_at(a, place[1:])})
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The annotation itself, and the members of a union."""
+    members = [a for a in get_args(annotation) if a is not type(None)]
+    is_union = "|" in str(annotation) and not hasattr(annotation, "__origin__")
+    return [annotation, *members] if is_union else [annotation]
