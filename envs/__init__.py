@@ -1,1 +1,47 @@
-"""Treatments: a patient with actions, reward and constraints, and its Gymnasium and SB3 shells."""
+"""Treatments: actions, rewards and constraints on a patient; the pure core and its three shells.
+
+Importing this folder is cheap: the functions load what they need when they are called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..contracts import Decisions, Trajectories, Treatment
+    from .sb3_vec import SB3VecEnv
+
+# Name of each environment -> "module:function" in this folder; the function's keywords are the environment's options.
+ENVS: dict[str, str] = {
+    "posology/Sepsis-v0": "sepsis:sepsis",
+    "posology/Learned-v0": "learned:learned",
+}
+
+
+def treatment(name: str, **options: object) -> Treatment:
+    """The environment core `name` of the table, with its options; KeyError or TypeError name what is known."""
+    from .build import build
+
+    return build(ENVS, name, options)
+
+
+def decisions(treatment: Treatment, trajectories: Trajectories) -> Decisions:
+    """Logged stays as `Decisions` of a treatment; see `posology.envs.logged.decisions`."""
+    from .logged import decisions as logged
+
+    return logged(treatment, trajectories)
+
+
+def sb3_env(
+    env: str | Treatment,
+    num_envs: int = 256,
+    *,
+    seed: int | None = None,
+    privileged: bool = False,
+    device: str = "cpu",
+    **options: object,
+) -> SB3VecEnv:
+    """A Stable-Baselines3 `VecEnv` of `num_envs` patients: an environment's name with its options, or a treatment."""
+    from .sb3_vec import SB3VecEnv
+
+    return SB3VecEnv(env, num_envs, seed=seed, privileged=privileged, device=device, **options)

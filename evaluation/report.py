@@ -30,6 +30,7 @@ from .report_parts import (
     PolicyKind,
     PolicyReport,
     Provenance,
+    Ranking,
     Selection,
     SimulatorReport,
     Split,
@@ -58,6 +59,7 @@ __all__ = [
     "PolicyKind",
     "PolicyReport",
     "Provenance",
+    "Ranking",
     "Report",
     "Selection",
     "SimulatorReport",
@@ -86,6 +88,7 @@ class Report(Frozen):
     provenance: Provenance
     selection: Selection | None = None
     truth: Truth | None = None
+    ranking: tuple[Ranking, ...] = ()  # `ranking.rankings(policies)`; empty without a known truth
     primary_estimator: str = "weighted_importance_sampling"  # the one that headlines quote
     limits: tuple[str, ...] = ()  # limits of this run, added to the general ones
     schema_version: Literal["1"] = "1"

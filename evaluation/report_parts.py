@@ -45,7 +45,9 @@ class Estimand(Frozen):
     horizon_decisions: int
     interval_hours: float
     outcome: str  # what ends a stay, e.g. "death or discharge"
-    text: str = ""  # one sentence for a reader; not part of the comparison
+    text: str = ""  # one sentence for a reader; this and what follows is no part of the comparison
+    value_name: str = "value"  # what a value is called, e.g. "survival"
+    percent: bool = False  # values are probabilities and print as percentages
 
 
 class FlowStep(Frozen):
@@ -230,6 +232,17 @@ class SimulatorReport(Frozen):
     outcome_calibration: tuple[CalibrationBin, ...] = ()
     outcome_scores: dict[str, Number] = {}  # e.g. {"AUROC": .81, "Brier score": .11}
     notes: tuple[str, ...] = ()
+
+
+class Ranking(Frozen):
+    """Whether one way to score policies preserves their true order: the question that a simulator is built for."""
+
+    score: str  # "simulator claim" or an estimator's name
+    policies: int  # how many have both a score and a true value
+    spearman: Number
+    kendall: Number
+    regret: Number  # true value of the best policy minus that of the one scored highest
+    mean_absolute_error: Number
 
 
 class Truth(Frozen):

@@ -74,16 +74,18 @@ def simulate(
     name: Annotated[str, typer.Argument(help="Which patients: sepsis.")],
     patients: Annotated[int, typer.Option(min=1, help="How many.")],
     out: Annotated[Path, typer.Option(help="Folder for the MEDS dataset and truth.parquet; must not exist yet.")],
-    seed: Annotated[int, typer.Option(help="Patient i of the cohort has seed SEED + i.")] = 0,
+    seed: Annotated[int, typer.Option(help="Cohorts of different seeds share no patient.")] = 0,
     confounding: Annotated[float, typer.Option(min=0, help="How strongly doses follow recorded severity.")] = 1.0,
     hidden_confounding: Annotated[
         float, typer.Option(min=0, help="How strongly doses follow what the record does not show.")
     ] = 0.0,
 ) -> None:
     """Write a simulated cohort as a MEDS dataset, with its truth (propensities, hidden severity) beside it."""
-    from .simulate import write_cohort
+    from .cohorts import write_cohort
 
-    write_cohort(name, out, patients=patients, seed=seed, confounding=confounding, hidden_confounding=hidden_confounding)
+    write_cohort(
+        name, out, patients=patients, seed=seed, confounding=confounding, hidden_confounding=hidden_confounding
+    )
     console.print(f"[bold green]cohort:[/] {out}", highlight=False, soft_wrap=True)
 
 

@@ -32,8 +32,7 @@ class SimulatedCohort(_Frozen):
     """Patients of a mechanistic model under its documented clinician, written as MEDS and read like any record."""
 
     kind: Literal["simulated"]
-    environment: str = "posology/Sepsis-v0"
-    task: str = "sepsis_simulated"
+    source: str = "sepsis"
     patients: Count = 2500
     confounding: Amount = 1.0  # how strongly doses follow the severity that the record shows
     hidden_confounding: Amount = 0.0  # ... and what it does not show
@@ -45,14 +44,6 @@ class RecordCohort(_Frozen):
     kind: Literal["records"]
     path: str
     task: str
-
-
-class SplitConfig(_Frozen):
-    """Shares of patients, by a hash of the patient's number: adding patients moves nobody."""
-
-    train: Share = 0.60
-    tuning: Share = 0.15
-    salt: str = "posology"
 
 
 class RewardConfig(_Frozen):
@@ -115,7 +106,7 @@ class ExperimentConfig(_Frozen):
     seed: int = 0
     device: str = "cpu"
     cohort: Annotated[SimulatedCohort | RecordCohort, Field(discriminator="kind")]
-    split: SplitConfig = SplitConfig()
+    split_salt: str = ""  # patients are split by a hash of salt and number: adding patients moves nobody
     reward: RewardConfig = RewardConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     behavior: BehaviorConfig = BehaviorConfig()
@@ -205,7 +196,6 @@ def _explain(path: Path, error: Any) -> str:
 def _known_keys(parents: list[str]) -> list[str]:
     models: dict[str, tuple[type[BaseModel], ...]] = {
         "cohort": (SimulatedCohort, RecordCohort),
-        "split": (SplitConfig,),
         "reward": (RewardConfig,),
         "simulator": (SimulatorConfig,),
         "behavior": (BehaviorConfig,),

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from rich.console import Console
+
+from ..contracts import Progress
+from .progress import bar
+
 T = TypeVar("T")
 _RECEIPT = "stage.json"
 
@@ -31,6 +36,7 @@ class Run:
     """A folder `runs/<name>-<hash>/`: its finished stages, and the seconds that each took."""
 
     folder: Path
+    console: Console = field(default_factory=lambda: Console(quiet=True))
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -49,7 +55,14 @@ class Run:
         receipt = self.folder / name / _RECEIPT
         return receipt.is_file() and json.loads(receipt.read_text())["key"] == key
 
-    def stage(self, name: str, key: str, build: Callable[[Path], None], load: Callable[[Path], T]) -> T:
+    def stage(
+        self,
+        name: str,
+        key: str,
+        title: str,
+        build: Callable[[Path, Progress], None],
+        load: Callable[[Path], T],
+    ) -> T:
         """What `load` reads from the stage's folder, which `build` fills first unless it stands finished under `key`.
 
         Loading always goes through the disk, so that a resumed run computes with the very numbers of a straight one.
@@ -60,7 +73,8 @@ class Run:
             work = target.with_name(target.name + ".tmp")
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
-            build(work)
+            with bar(self.console, title) as progress:
+                build(work, progress)
             receipt = {"key": key, "seconds": round(time.perf_counter() - start, 3)}
             (work / _RECEIPT).write_text(json.dumps(receipt))
             shutil.rmtree(target, ignore_errors=True)

@@ -1,1 +1,36 @@
 """How a patient evolves: mechanistic and learned models behind one contract."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .learned_affine import Affine
+    from .lstm_ensemble import LSTMEnsemble
+
+MODELS: dict[str, str] = {
+    "sepsis": "sepsis:Sepsis",
+    "lstm": "lstm:fit_lstm",
+    "linear": "linear:fit_linear",
+    "persistence": "persistence:fit_persistence",
+}
+"""Every patient model, as module:name of what builds it (mechanistic) or fits it (learned); imported when used."""
+
+
+def model(name: str) -> Callable[..., Any]:
+    """What builds or fits the patient model `name`; KeyError names the known ones."""
+    if name not in MODELS:
+        raise KeyError(f"no patient model {name!r}; known: {', '.join(MODELS)}")
+    module, _, attribute = MODELS[name].partition(":")
+    builder: Callable[..., Any] = getattr(importlib.import_module(f".{module}", __name__), attribute)
+    return builder
+
+
+def load_model(folder: str | Path) -> LSTMEnsemble | Affine:
+    """The learned patient saved in `folder`; FileNotFoundError or ValueError say what is missing or does not fit."""
+    from .learned_model import load_model as load
+
+    return load(folder)

@@ -6,8 +6,7 @@ time (timestamp, null for static facts), code (string) and numeric_value (float3
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from .codes import CodeBook
-
-logger = logging.getLogger(__name__)
 
 STATIC = np.iinfo(np.int64).min  # the time of a fact without one: before everything
 SECOND = 1_000_000  # microseconds
@@ -62,7 +59,7 @@ def shards(path: str | Path) -> list[Path]:
     return found
 
 
-def stream(path: str | Path, book: CodeBook) -> Iterator[tuple[float, Events]]:
+def stream(path: str | Path, book: CodeBook, warn: Callable[[str], None]) -> Iterator[tuple[float, Events]]:
     """(share of the dataset read, events of whole subjects), shard by shard, in bounded memory.
 
     MedsError where a subject lies in two shards, or a column is missing or of the wrong type.
@@ -74,14 +71,14 @@ def stream(path: str | Path, book: CodeBook) -> Iterator[tuple[float, Events]]:
         source = pq.ParquetFile(file)
         column = _number_column(source, file)
         if column == "value" and not aliased:
-            logger.warning("%s has no column numeric_value; its column `value` is read instead", file)
+            warn(f"{file.name} has no column numeric_value: its column `value` is read instead")
             aliased = True
         for share, events, subjects in _whole_subjects(source, column, book, file):
             again = np.intersect1d(done, subjects, assume_unique=True)
             if len(again):
                 raise MedsError(
-                    f"{file}: subject {again[0]} came before, in another shard or apart from its other rows; MEDS keeps "
-                    "a subject's rows together in one shard: sort the dataset by subject_id and time, and shard it anew"
+                    f"{file}: subject {again[0]} came before, in another shard or apart from its other rows; MEDS "
+                    "keeps a subject together in one shard: sort the dataset by subject_id and time, and shard it anew"
                 )
             done = np.concatenate((done, subjects))
             yield (position + share) / len(files), events

@@ -1,4 +1,4 @@
-"""What a task is: which codes become features, drugs, context, cohort and outcome. `task_file.py` reads one from YAML."""
+"""What a task is: which codes become features, drugs, context, cohort and outcome; `task_file.py` reads one."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ Aggregation = Literal["last", "mean", "min", "max", "sum", "rate"]
 
 
 class Quantity(_Part):
-    """What features and context columns share: the description of a number."""
+    """What features and context columns share: the codes of a number, and its description."""
 
     label: str = ""
     unit: str = ""
+    codes: Codes
     low: float
     high: float
     reference: tuple[float, float]
@@ -61,7 +62,6 @@ class Quantity(_Part):
 class FeatureRule(Quantity):
     """A feature: the numbers of its codes between two decisions, aggregated; carried for `max_age` hours."""
 
-    codes: Codes
     aggregation: Aggregation = "last"  # rate: the sum divided by the hours between the decisions
     max_age: float = Field(48.0, gt=0)
 
@@ -70,7 +70,6 @@ class ContextRule(Quantity):
     """A column known at time zero: years since a code, a code's last value, or whether a code is present."""
 
     kind: Literal["years", "value", "presence"]
-    codes: Codes
     max_age: float = Field(24.0 * 365, gt=0)  # hours that a value is looked for before time zero
 
 
@@ -178,7 +177,9 @@ class Task(_Part):
         for name, rule in {**self.features, **self.context}.items():
             shared = [p for p in rule.codes for dose in doses if covers(p, dose)]
             if shared:
-                raise ValueError(f"{name} reads the infusion code {shared[0]!r} of a drug: doses must stay out of states")
+                raise ValueError(
+                    f"{name} reads the infusion code {shared[0]!r} of a drug: doses must stay out of states"
+                )
         return self
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -41,7 +42,9 @@ def load_task(path_or_name: str | Path) -> Task:
         return parse_task((resources.files(__package__) / "tasks" / f"{name}.yaml").read_text("utf-8"), name)
     path = Path(name)
     if not path.is_file():
-        raise TaskError(f"no task file {name!r}; give a path, or one of the shipped tasks: {', '.join(shipped_tasks())}")
+        raise TaskError(
+            f"no task file {name!r}; give a path, or one of the shipped tasks: {', '.join(shipped_tasks())}"
+        )
     return parse_task(path.read_text("utf-8"), name)
 
 
@@ -79,7 +82,7 @@ def _fields_at(annotation: Any, place: tuple[int | str, ...]) -> list[str]:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """The annotation itself, and the members of a union."""
-    members = [a for a in get_args(annotation) if a is not type(None)]
-    is_union = "|" in str(annotation) and not hasattr(annotation, "__origin__")
-    return [annotation, *members] if is_union else [annotation]
+    """The annotation itself, or the members of a union."""
+    if get_origin(annotation) in (Union, UnionType):
+        return [member for member in get_args(annotation) if member is not type(None)]
+    return [annotation]

@@ -6,7 +6,7 @@ from posology.experiments.stages import Run, RunBusyError, key_of, write_text
 
 
 def build_with(text, calls):
-    def build(folder):
+    def build(folder, progress):
         calls.append(text)
         (folder / "out.txt").write_text(text)
 
@@ -20,9 +20,9 @@ def load(folder):
 def test_a_finished_stage_is_reused_until_its_key_changes(tmp_path):
     run, calls = Run(tmp_path / "run"), []
     run.folder.mkdir()
-    assert run.stage("a", key_of(x=1), build_with("one", calls), load) == "one"
-    assert run.stage("a", key_of(x=1), build_with("never", calls), load) == "one"
-    assert run.stage("a", key_of(x=2), build_with("two", calls), load) == "two"
+    assert run.stage("a", key_of(x=1), "a", build_with("one", calls), load) == "one"
+    assert run.stage("a", key_of(x=1), "a", build_with("never", calls), load) == "one"
+    assert run.stage("a", key_of(x=2), "a", build_with("two", calls), load) == "two"
     assert calls == ["one", "two"]
 
 
@@ -30,14 +30,14 @@ def test_an_interrupted_stage_leaves_nothing_that_looks_finished(tmp_path):
     run, calls = Run(tmp_path / "run"), []
     run.folder.mkdir()
 
-    def fails(folder):
+    def fails(folder, progress):
         (folder / "out.txt").write_text("half")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.stage("a", "k", fails, load)
+        run.stage("a", "k", "a", fails, load)
     assert not run.done("a", "k")
-    assert run.stage("a", "k", build_with("whole", calls), load) == "whole"
+    assert run.stage("a", "k", "a", build_with("whole", calls), load) == "whole"
 
 
 HOLD = """

@@ -1,0 +1,121 @@
+"""Stable-Baselines3 PPO, trained in a vector environment and exported as a plain network policy."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
+
+from ..contracts import Progress, silent
+from .mlp import MLP, Activation
+from .network import NetworkPolicy
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Settings of PPO (Schulman et al. 2017), for stays of some 18 decisions with the reward at their end."""
+
+    steps: int = 300_000  # decisions to train on
+    rollout: int = 36  # decisions of every environment between updates: two stays
+    minibatches: int = 4  # per pass over a rollout
+    epochs: int = 6  # passes over each rollout
+    learning_rate: float = 1e-3  # falls linearly to 0
+    hidden: tuple[int, ...] = (64, 64)
+    activation: Activation = "relu"
+    discount: float = 1.0  # survival counts the same whenever it is decided
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.003
+    value_weight: float = 0.5
+    max_grad_norm: float = 0.5
+    target_kl: float | None = None
+    threads: int = 1  # two threads on a busy machine are slower than one
+
+
+def fit_ppo(source: VecEnv, config: PPOConfig, *, seed: int = 0, progress: Progress = silent) -> NetworkPolicy:
+    """A policy trained by PPO in the environment `source`, with the very probabilities that PPO's own policy has.
+
+    The environment must have discrete actions and flat observations (ValueError). Nothing of Stable-Baselines3 is
+    kept; the generators of torch, numpy and random are left as they were found.
+    """
+    if not isinstance(source.action_space, spaces.Discrete) or not isinstance(source.observation_space, spaces.Box):
+        raise ValueError(
+            "PPO here needs Discrete actions and Box observations, "
+            f"got {source.action_space} and {source.observation_space}"
+        )
+    with _seeded_apart(config.threads):
+        model = _ppo(source, config, seed)
+        model.learn(config.steps, callback=_Reporter(config.steps, progress))
+        return export(model)
+
+
+def export(model: PPO) -> NetworkPolicy:
+    """The actor of a trained PPO as a policy of our own, with identical probabilities; weights are copied."""
+    actor = [layer for layer in model.policy.mlp_extractor.policy_net if not isinstance(layer, nn.Flatten)]
+    activation: Activation = "tanh" if any(isinstance(layer, nn.Tanh) for layer in actor) else "relu"
+    return NetworkPolicy(MLP.of(nn.Sequential(*actor, model.policy.action_net).cpu(), activation))
+
+
+def _ppo(vec_env: VecEnv, config: PPOConfig, seed: int) -> PPO:
+    frames = config.rollout * vec_env.num_envs
+    if frames % config.minibatches:
+        raise ValueError(f"{frames} decisions a rollout do not split into {config.minibatches} equal minibatches")
+    return PPO(
+        "MlpPolicy",
+        vec_env,
+        learning_rate=lambda remaining: config.learning_rate * remaining,
+        n_steps=config.rollout,
+        batch_size=frames // config.minibatches,
+        n_epochs=config.epochs,
+        gamma=config.discount,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip,
+        ent_coef=config.entropy,
+        vf_coef=config.value_weight,
+        max_grad_norm=config.max_grad_norm,
+        target_kl=config.target_kl,
+        policy_kwargs={
+            "net_arch": list(config.hidden),
+            "activation_fn": nn.ReLU if config.activation == "relu" else nn.Tanh,
+        },
+        seed=seed,
+        device="cpu",  # small networks: moving each step to an accelerator costs more than it saves
+    )
+
+
+class _Reporter(BaseCallback):
+    """Passes progress on once per rollout."""
+
+    def __init__(self, steps: int, progress: Progress) -> None:
+        super().__init__()
+        self._steps, self._progress = steps, progress
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self._progress(min(1.0, self.num_timesteps / self._steps), "training PPO")
+
+
+@contextmanager
+def _seeded_apart(threads: int) -> Iterator[None]:
+    """Let a library seed the global generators, and put them and torch's threads back afterwards."""
+    before = torch.get_num_threads()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - what SB3 seeds
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        torch.set_num_threads(before)

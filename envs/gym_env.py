@@ -1,0 +1,115 @@
+"""One patient as a `gymnasium.Env`."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..contracts import PatientState, Treatment
+from . import ENVS
+from .admissions import action_tensor, readmit
+from .build import treatment_of
+from .observation import BOUND
+from .ward import Ward, decide
+
+Observation = NDArray[np.float32]
+
+
+class PatientEnv(gymnasium.Env[Observation, np.int64]):
+    """A stay is an episode: death and discharge terminate it, the horizon truncates it.
+
+    `reset(seed=s)` admits the first patient of seed s, `reset()` the next one. `info` holds `costs` (J,), the `dose`
+    (U,) given and the `outcome`; with `privileged`, the patient's hidden `privileged` memory (M,) too.
+    """
+
+    observation_space: spaces.Space[Observation]
+    action_space: spaces.Space[np.int64]
+
+    def __init__(
+        self, env: str | Treatment, *, privileged: bool = False, device: str = "cpu", **options: object
+    ) -> None:
+        self.treatment = treatment_of(ENVS, env, options)
+        self.privileged = privileged
+        self.device = device
+        self.observation_space = observation_space(self.treatment)
+        self.action_space = action_space(self.treatment)
+        self._ward: Ward | None = None
+        self._ended = True
+
+    @torch.no_grad()
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Admit a patient."""
+        super().reset(seed=seed)
+        self._ward = readmit(self.treatment, self._ward, [seed], self._entropy, device=self.device)
+        self._ended = False
+        return self._observe(self._ward.state), self._hidden(self._ward.state)
+
+    @torch.no_grad()
+    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """One decision; RuntimeError where nobody is in care."""
+        if self._ward is None or self._ended:
+            raise RuntimeError("expected a patient in care, but the stay has ended or never began: call reset()")
+        actions = action_tensor(action, (), self.treatment.spec.actions, self.device)
+        step = decide(self.treatment, self._ward, actions[None] if actions.dim() == 0 else actions)
+        ward = self._ward
+        self._ward = Ward(ward.seed, ward.admission, ward.decision + 1, step.state)
+        terminated, truncated = bool(step.terminated), bool(step.truncated)
+        self._ended = terminated or truncated
+        info = {
+            "costs": _array(step.costs[0]),
+            "dose": _array(step.dose[0]),
+            "outcome": int(step.state.outcome),
+            **self._hidden(step.state),
+        }
+        return self._observe(step.state), float(step.reward), terminated, truncated, info
+
+    @torch.no_grad()
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Allowed actions (A,) bool now, as masked learners ask for them; all where nothing is enforced."""
+        if self._ward is None:
+            raise RuntimeError("expected a patient in care: call reset() first")
+        row: NDArray[np.bool_] = masks(self.treatment, self._ward.state)[0]
+        return row
+
+    def _entropy(self) -> int:
+        return int(self.np_random.integers(1 << 62))
+
+    def _observe(self, state: PatientState) -> Observation:
+        return _array(self.treatment.observe(state)[0])
+
+    def _hidden(self, state: PatientState) -> dict[str, Any]:
+        return {"privileged": _array(state.memory[0])} if self.privileged else {}
+
+
+def observation_space(treatment: Treatment) -> spaces.Space[Observation]:
+    """The box of one observation (O,)."""
+    box = spaces.Box(-BOUND, BOUND, (treatment.observation_dim,), np.float32)
+    return cast("spaces.Space[Observation]", box)
+
+
+def action_space(treatment: Treatment) -> spaces.Space[np.int64]:
+    """The A dose-level combinations."""
+    return spaces.Discrete(treatment.spec.actions)
+
+
+def masks(treatment: Treatment, state: PatientState) -> NDArray[np.bool_]:
+    """Allowed actions (B, A) bool of every row."""
+    allowed = treatment.allowed(state)
+    if allowed is None:
+        return np.ones((len(state), treatment.spec.actions), dtype=np.bool_)
+    array: NDArray[np.bool_] = allowed.cpu().numpy()
+    return array
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """A fresh array: nothing that the shell keeps can be changed through it."""
+    array: NDArray[Any] = tensor.cpu().numpy().copy()
+    return array

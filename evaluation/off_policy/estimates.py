@@ -1,0 +1,194 @@
+"""What every off-policy estimator returns: two arrays whose sums make the value, and everything that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from . import concentration, intervals
+from .logged import Array, Numbers, array
+from .resampling import Cluster, by_cluster, replicates, sum_of_ratios
+from .verdict import Thresholds, Verdict, judge
+from .weights import Weights
+
+Method = Literal["bootstrap", "bca", "delta", "normal", "student_t", "hoeffding", "empirical_bernstein"]
+_DEFAULT = Thresholds()
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """value = sum_s (sum_i num[i, s] / sum_i den[i, s]), over N stays.
+
+    Numerators and denominators of a column share one arbitrary positive factor, chosen so that nothing overflows.
+    """
+
+    name: str
+    num: Array  # (N, S)
+    den: Array  # (N, S)
+    self_normalized: bool  # the denominator varies with the stays drawn
+    weights: tuple[Weights, ...] = ()  # one; of a difference both; of a model-based estimate none
+    cluster: Cluster | None = None  # (N,) the patient of each stay: resampled together
+
+    def __len__(self) -> int:
+        return len(self.num)
+
+    @property
+    def value(self) -> float:
+        """The estimate, in units of the reward; not finite where no weight is left."""
+        return float(sum_of_ratios(self.num.sum(0), self.den.sum(0)))
+
+    @property
+    def defined(self) -> bool:
+        """Whether the data say anything: some weight is left at the end, and the value is a finite number."""
+        return bool(np.isfinite(self.value)) and self.effective_sample_size > 0
+
+    @property
+    def weight(self) -> Array | None:
+        """Cumulated weights (N, T), inf where they overflow; None for a difference or a model-based estimate."""
+        if len(self.weights) != 1:
+            return None
+        with np.errstate(over="ignore"):
+            return np.exp(self.weights[0].log)
+
+    @property
+    def effective_sample_size(self) -> float:
+        """(sum w)^2 / sum w^2 of the final weights, in stays; N without weights; the smaller one of a difference."""
+        return min((float(w.effective_sample_size()[-1]) for w in self.weights), default=float(len(self)))
+
+    @property
+    def effective_sample_sizes(self) -> Array:
+        """The same at each decision time (T,); of a difference the smaller; empty without weights."""
+        sizes = [w.effective_sample_size() for w in self.weights]
+        return np.min(sizes, 0) if sizes else np.zeros(0)
+
+    @property
+    def mean_weight(self) -> float:
+        """Mean final weight: 1 in expectation; of a difference the one farther from it; 1 without weights."""
+        means = [float(w.mean()[-1]) for w in self.weights]
+        return max(means, key=lambda m: abs(np.log(max(m, 1e-300))), default=1.0)
+
+    @property
+    def max_weight_share(self) -> float:
+        """Share of the final weight held by the heaviest stay; of a difference the larger; 1 / N without weights."""
+        return max((float(w.largest_share()[-1]) for w in self.weights), default=1 / len(self))
+
+    @property
+    def verdict(self) -> str:
+        """One of "supported", "weak", "not evaluable" or "model-based", by the default thresholds."""
+        return self.judged().label
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the verdict is no better, one sentence each."""
+        return self.judged().reasons
+
+    def judged(self, thresholds: Thresholds = _DEFAULT) -> Verdict:
+        """Verdict and reasons under other thresholds."""
+        return judge(self.weights, self.cluster, self.value, thresholds)
+
+    def replicate(self, counts: Numbers) -> Array:
+        """The value (R,) in resamples that hold stay i `counts[r, i]` times; counts (R, N)."""
+        times = array(counts)
+        return sum_of_ratios(times @ self.num, times @ self.den)
+
+    def interval(
+        self,
+        level: float = 0.95,
+        method: Method = "bootstrap",
+        *,
+        draws: int = 1000,
+        seed: int = 0,
+        cluster: Numbers | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> tuple[float, float]:
+        """Two-sided confidence interval (low, high); `cluster` (N,) replaces the estimate's own patients.
+
+        `value_range` (low, high) of the weighted terms is needed by hoeffding and empirical_bernstein, which are
+        refused for self-normalised estimates. Unbounded where the data say nothing. ValueError for a bad argument.
+        """
+        if method not in get_args(Method):
+            raise ValueError(f"unknown interval method {method!r}; expected one of {', '.join(get_args(Method))}")
+        if not 0 < level < 1:
+            raise ValueError(f"level: expected a number between 0 and 1, got {level}")
+        if draws < 1:
+            raise ValueError(f"draws: expected at least 1, got {draws}")
+        groups = self.cluster if cluster is None else cluster_of(cluster, len(self))
+        if method in ("hoeffding", "empirical_bernstein"):
+            return self._concentration(level, method, groups, value_range)
+        if not self.defined:
+            return intervals.UNBOUNDED
+        num, den = by_cluster(self.num, groups), by_cluster(self.den, groups)
+        if method == "delta":
+            return intervals.delta(num, den, level)
+        if method == "student_t":
+            return intervals.student_t(num, den, level)
+        drawn = replicates([(num, den)], draws, seed)[:, 0]
+        if method == "bootstrap":
+            return intervals.percentile(drawn, level)
+        if method == "normal":
+            return intervals.normal(self.value, drawn, level)
+        return intervals.bias_corrected(num, den, drawn, level)
+
+    def _concentration(
+        self, level: float, method: Method, groups: Cluster | None, value_range: tuple[float, float] | None
+    ) -> tuple[float, float]:
+        if self.self_normalized or self.num.shape[1] != 1:
+            raise ValueError(f"{method}: {self.name} is no plain mean of bounded terms; use bootstrap, bca or delta")
+        if value_range is None:
+            raise ValueError(f"{method}: expected value_range=(low, high) of the weighted terms, got None")
+        if not np.isfinite(self.value):
+            return intervals.UNBOUNDED
+        terms = (self.num / self.den)[:, 0]
+        bound = concentration.hoeffding if method == "hoeffding" else concentration.empirical_bernstein
+        return bound(terms, groups, value_range, level)
+
+    def minus(self, other: Estimate) -> Estimate:
+        """The paired difference from `other`, an estimate on the same stays; both meet the same resamples."""
+        self.check_paired(other)
+        return Estimate(
+            name=f"{self.name} - {other.name}",
+            num=np.concatenate((self.num, -other.num), 1),
+            den=np.concatenate((self.den, other.den), 1),
+            self_normalized=self.self_normalized or other.self_normalized,
+            weights=self.weights + other.weights,
+            cluster=self.cluster,
+        )
+
+    def check_paired(self, other: Estimate) -> None:
+        """ValueError unless both stand on the same stays of the same patients."""
+        if len(self) != len(other) or not _same(self.cluster, other.cluster):
+            raise ValueError(
+                f"expected estimates on the same stays of the same patients, got {len(self)} stays in {self.name} "
+                f"and {len(other)} in {other.name}, or other patients; estimate both on the same decisions"
+            )
+
+    def subset(self, rows: Numbers) -> Estimate:
+        """The estimate on some stays: `rows` a mask (N,) bool or indices; ValueError if none is left."""
+        index = np.asarray(array(rows), dtype=bool if _is_mask(rows) else np.int64)
+        if (index.dtype == bool and index.shape != (len(self),)) or not len(np.arange(len(self))[index]):
+            raise ValueError(f"subset: expected a mask ({len(self)},) or indices of at least one stay")
+        return replace(
+            self,
+            num=self.num[index],
+            den=self.den[index],
+            weights=tuple(w.rows(index) for w in self.weights),
+            cluster=None if self.cluster is None else self.cluster[index],
+        )
+
+
+def cluster_of(cluster: Numbers, stays: int) -> Cluster:
+    """Patient numbers (N,) int64; ValueError for another shape."""
+    groups = array(cluster)
+    if groups.shape != (stays,):
+        raise ValueError(f"cluster: expected shape ({stays},), got {groups.shape}")
+    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
+def _same(a: Cluster | None, b: Cluster | None) -> bool:
+    return (a is None and b is None) or (a is not None and b is not None and bool(np.array_equal(a, b)))
+
+
+def _is_mask(rows: Numbers) -> bool:
+    return "bool" in str(np.asarray(rows).dtype)

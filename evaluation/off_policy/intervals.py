@@ -1,0 +1,90 @@
+"""Confidence intervals of a sum of ratios of totals over independent clusters.
+
+Arrays `num`, `den` (K, S) hold one row per cluster. Every function returns (low, high) of two-sided `level`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from .logged import Array
+from .resampling import leave_one_out, sum_of_ratios
+
+Bounds = tuple[float, float]
+UNBOUNDED: Bounds = (-np.inf, np.inf)  # the data say nothing
+
+
+def percentile(replicates: Array, level: float) -> Bounds:
+    """Bootstrap percentiles (Efron 1979) of `replicates` (R,).
+
+    A replicate in which no stay kept any weight is undefined: it counts as lowest for the lower bound and as
+    highest for the upper one, so that the interval grows instead of forgetting it.
+    """
+    tail = (1 - level) / 2
+    return _quantile(replicates, tail, -np.inf), _quantile(replicates, 1 - tail, np.inf)
+
+
+def normal(value: float, replicates: Array, level: float) -> Bounds:
+    """Value plus and minus normal quantile times the standard deviation of the bootstrap `replicates` (R,)."""
+    if len(replicates) < 2 or not np.isfinite(replicates).all():
+        return UNBOUNDED
+    return _around(value, float(stats.norm.ppf((1 + level) / 2)) * float(replicates.std(ddof=1)))
+
+
+def delta(num: Array, den: Array, level: float) -> Bounds:
+    """Value plus and minus normal quantile times the linearised standard error (delta method)."""
+    return _around(*_linearised(num, den, float(stats.norm.ppf((1 + level) / 2))))
+
+
+def student_t(num: Array, den: Array, level: float) -> Bounds:
+    """As `delta` with the quantile of Student's t on K - 1 degrees of freedom; exact for a normal mean."""
+    if len(num) < 2:
+        return UNBOUNDED
+    return _around(*_linearised(num, den, float(stats.t.ppf((1 + level) / 2, len(num) - 1))))
+
+
+def bias_corrected(num: Array, den: Array, replicates: Array, level: float) -> Bounds:
+    """Bias-corrected and accelerated bootstrap (Efron 1987, equations 2.3 and 6.6; jackknife over clusters)."""
+    value = float(sum_of_ratios(num.sum(0), den.sum(0)))
+    left_out = leave_one_out(num, den)
+    if not (np.isfinite(left_out).all() and np.isfinite(replicates).all()):
+        return UNBOUNDED
+    gap = left_out.mean() - left_out
+    spread = float((gap**2).sum())
+    if spread == 0:
+        return percentile(replicates, level)
+    acceleration = float((gap**3).sum()) / (6 * spread**1.5)
+    below = float((replicates < value).mean() + (replicates == value).mean() / 2)
+    edge = 1 / (len(replicates) + 1)
+    bias = float(stats.norm.ppf(np.clip(below, edge, 1 - edge)))
+    z = bias + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    low, high = stats.norm.cdf(bias + z / np.maximum(1 - acceleration * z, 1e-9))
+    return float(np.quantile(replicates, low)), float(np.quantile(replicates, high))
+
+
+def standard_error(num: Array, den: Array) -> float:
+    """Linearised standard error, with the K / (K - 1) correction; for equal denominators that of the mean."""
+    clusters, totals = len(num), den.sum(0)
+    if clusters < 2:
+        return float("inf")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        influence = ((num - num.sum(0) / totals * den) / totals).sum(1)
+    return float(np.sqrt(clusters / (clusters - 1) * (influence**2).sum()))
+
+
+def _linearised(num: Array, den: Array, quantile: float) -> tuple[float, float]:
+    return float(sum_of_ratios(num.sum(0), den.sum(0))), quantile * standard_error(num, den)
+
+
+def _around(value: float, half: float) -> Bounds:
+    return (value - half, value + half) if np.isfinite(value) and np.isfinite(half) else UNBOUNDED
+
+
+def _quantile(replicates: Array, probability: float, undefined: float) -> float:
+    ordered = np.sort(np.where(np.isfinite(replicates), replicates, undefined))
+    place = probability * (len(ordered) - 1)
+    below, above = ordered[int(np.floor(place))], ordered[int(np.ceil(place))]
+    if not (np.isfinite(below) and np.isfinite(above)):
+        return undefined
+    return float(below + (above - below) * (place - np.floor(place)))

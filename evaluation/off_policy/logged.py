@@ -1,0 +1,72 @@
+"""Logged arrays as every estimator reads them: checked, in float64, with neutral padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Numbers = npt.ArrayLike | Tensor
+
+
+@dataclass(frozen=True)
+class Logged:
+    """N stays of up to T decisions. After the end of a stay the reward is 0 and the ratio 1."""
+
+    reward: Array  # (N, T) discounted
+    log_weight: Array  # (N, T) sum of log ratios up to and including t; an ended stay carries its last
+    mask: Mask  # (N, T)
+
+
+def logged(reward: Numbers, log_ratio: Numbers, mask: Numbers, discount: float | Numbers) -> Logged:
+    """Check the inputs of an estimator and put them in their common form.
+
+    `reward`, `log_ratio`, `mask` (N, T); `discount` a number g, meaning g**t from t = 0, or factors (N, T).
+    What lies in the padding is never read. ValueError for other shapes, a mask that is no prefix of its row, a
+    reward or discount that is not finite, and a log ratio that is neither finite nor -inf.
+    """
+    decided = mask_of(mask)
+    rewards = _inside("reward", reward, decided)
+    ratios = _inside("log_ratio", log_ratio, decided, minus_infinity=True)
+    if isinstance(discount, int | float):
+        if not 0 <= discount < np.inf:
+            raise ValueError(f"discount: expected a number >= 0, got {discount}")
+        factors = np.broadcast_to(float(discount) ** np.arange(decided.shape[1]), decided.shape)
+    else:
+        factors = _inside("discount", discount, decided)
+    return Logged(rewards * np.where(decided, factors, 0.0), np.cumsum(ratios, 1), decided)
+
+
+def array(values: Numbers) -> Array:
+    """Any array or tensor, on any device, as float64."""
+    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
+
+
+def mask_of(mask: Numbers) -> Mask:
+    """The mask (N, T) as bool; ValueError unless it is a prefix of each row and holds at least one stay."""
+    decided: Mask = np.asarray(array(mask) != 0)
+    if decided.ndim != 2 or 0 in decided.shape:
+        raise ValueError(f"mask: expected shape (N, T) with N, T >= 1, got {decided.shape}")
+    holes = decided[:, 1:] & ~decided[:, :-1]
+    if holes.any():
+        row, column = np.argwhere(holes)[0]
+        raise ValueError(f"mask: row {row} has a decision at {column + 1} but none at {column}; expected a prefix")
+    return decided
+
+
+def _inside(name: str, values: Numbers, mask: Mask, *, minus_infinity: bool = False) -> Array:
+    """The values where `mask`, else 0; ValueError for another shape or where one of them is not a number."""
+    found = array(values)
+    if found.shape != mask.shape:
+        raise ValueError(f"{name}: expected shape {mask.shape} like mask, got {found.shape}")
+    found = np.where(mask, found, 0.0)
+    bad = ~np.isfinite(found) & ~(minus_infinity & (found == -np.inf))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        remedy = "; a behaviour policy must give every logged action a positive probability" if minus_infinity else ""
+        raise ValueError(f"{name}: got {found[row, column]} at stay {row}, decision {column}; expected finite{remedy}")
+    return found

@@ -1,0 +1,127 @@
+"""Log ratios of a target policy to a behaviour policy on logged decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...contracts import Blend, Clinician, Decisions, DiscretePolicy, Policy
+from .logged import Array, Mask
+from .weights import RARE
+
+_ROWS = 65536  # decisions asked about at once
+
+
+@dataclass(frozen=True, eq=False)
+class Ratios:
+    """What the estimators need to know about two policies, on N stays of T decisions; 0 after the end of a stay."""
+
+    log_ratio: Array  # (N, T) of the logged action; -inf where the target never does that
+    rare: Mask  # (N, T) the behaviour policy gave the logged action a probability below RARE
+    excess: Array | None  # (N, T) target beyond behaviour probability on such actions; None unless both are discrete
+
+
+def log_ratio(decisions: Decisions, target: Policy | Blend, behavior: Policy | None) -> Array:
+    """Logarithm of pi_target(a | s) / pi_behavior(a | s) (N, T) of the logged actions; 0 after the end of a stay.
+
+    Without `behavior` the propensities recorded in the decisions are used. Masks bind the target only. A `Blend` into
+    a clinician, or into the behaviour policy itself, has the ratio (1 - share) + share * pi / pi_behavior.
+    """
+    return ratios(decisions, target, behavior).log_ratio
+
+
+@torch.no_grad()
+def ratios(decisions: Decisions, target: Policy | Blend, behavior: Policy | None) -> Ratios:
+    """Log ratio, rare actions and excess probability; ValueError if there are no propensities at all."""
+    mask = decisions.mask
+    asked = _Asked(
+        decisions.obs[:, :-1][mask],
+        None if decisions.allowed is None else decisions.allowed[:, :-1][mask],
+        decisions.action[mask],
+    )
+    if behavior is not None:
+        base = asked.collect(_unmasked(behavior)).double()
+    elif decisions.log_behavior is not None:
+        base = decisions.log_behavior[mask].double()
+    else:
+        raise ValueError("decisions hold no log_behavior: expected a behaviour policy, got None; fit one and pass it")
+    ratio = _log_prob(asked, target, behavior, base) - base
+    spread = None if behavior is None else _excess(asked, target, behavior)
+    return Ratios(
+        _scatter(ratio, mask),
+        _scatter((base < np.log(RARE)).double(), mask) > 0,
+        None if spread is None else _scatter(spread, mask),
+    )
+
+
+def target_probs(target: Policy | Blend, obs: Tensor, allowed: Tensor | None, base: Policy | None) -> Tensor | None:
+    """Action probabilities (B, A) of a target, a clinician inside a blend standing in as `base`; None if continuous."""
+    if isinstance(target, Blend):
+        ours = target_probs(target.policy, obs, allowed, base)
+        below = base if isinstance(target.base, Clinician) else target.base
+        theirs = below.probs(obs, None) if isinstance(below, DiscretePolicy) else None
+        return None if ours is None or theirs is None else target.share * ours + (1 - target.share) * theirs
+    return target.probs(obs, allowed) if isinstance(target, DiscretePolicy) else None
+
+
+def by_blocks(answer: Callable[..., Tensor], *columns: Tensor | None) -> Tensor:
+    """What `answer` says of rows (M, ...), at least one, asked in blocks to bound memory; a None stays None."""
+    rows = next(len(column) for column in columns if column is not None)
+    blocks = [slice(start, start + _ROWS) for start in range(0, max(1, rows), _ROWS)]
+    return torch.cat([answer(*(None if column is None else column[b] for column in columns)) for b in blocks])
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The M decisions really made."""
+
+    obs: Tensor  # (M, O)
+    allowed: Tensor | None  # (M, A)
+    action: Tensor  # (M,) or (M, U)
+
+    def collect(self, answer: Callable[[Tensor, Tensor | None, Tensor], Tensor]) -> Tensor:
+        """Answers (M,) of a function of obs, allowed and action."""
+        return by_blocks(answer, self.obs, self.allowed, self.action)
+
+
+def _log_prob(asked: _Asked, target: Policy | Blend, behavior: Policy | None, base: Tensor) -> Tensor:
+    """Log-probability (M,) float64 of the logged actions under the target; a clinician's is `base`."""
+    if not isinstance(target, Blend):
+        return asked.collect(target.log_prob).double()
+    below = target.base
+    theirs = base
+    if not isinstance(below, Clinician) and below is not behavior:
+        theirs = asked.collect(_unmasked(below)).double()
+    share = torch.tensor(target.share, dtype=torch.float64, device=base.device)
+    ours = asked.collect(target.policy.log_prob).double()
+    return torch.logaddexp(share.log() + ours, (1 - share).log() + theirs)
+
+
+def _unmasked(policy: Policy) -> Callable[[Tensor, Tensor | None, Tensor], Tensor]:
+    """Log-probabilities of a behaviour policy, which no mask binds: clinicians did take such actions."""
+    return lambda obs, _, action: policy.log_prob(obs, None, action)
+
+
+def _excess(asked: _Asked, target: Policy | Blend, behavior: Policy) -> Tensor | None:
+    if not isinstance(behavior, DiscretePolicy):
+        return None
+    if target_probs(target, asked.obs[:1], None if asked.allowed is None else asked.allowed[:1], behavior) is None:
+        return None
+
+    def beyond(obs: Tensor, allowed: Tensor | None, action: Tensor) -> Tensor:
+        wanted = target_probs(target, obs, allowed, behavior)
+        assert wanted is not None
+        usual = behavior.probs(obs, None)
+        return torch.where(usual < RARE, (wanted - usual).clamp_min(0), 0.0).sum(1).double()
+
+    return asked.collect(beyond)
+
+
+def _scatter(values: Tensor, mask: Tensor) -> Array:
+    full = torch.zeros(mask.shape, dtype=torch.float64, device=values.device)
+    full[mask] = values
+    return np.asarray(full.cpu().numpy())

@@ -1,0 +1,74 @@
+"""Resampling patients: the bootstrap of sums of ratios, for any number of estimates on the same draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .logged import Array
+
+Cluster = npt.NDArray[np.int64]
+
+_BLOCK = 4_000_000  # counts held in memory at once
+_CHUNK = 50_000  # counts drawn at once: few enough to stay in cache
+
+
+def by_cluster(values: Array, cluster: Cluster | None) -> Array:
+    """Totals (K, S) over the stays of each of K clusters; without clusters each stay (N, S) is its own."""
+    if cluster is None:
+        return values
+    _, index = np.unique(cluster, return_inverse=True)
+    size = int(index.max()) + 1
+    if size == len(values):
+        return values
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(size))
+    return np.asarray(np.add.reduceat(values[order], starts, axis=0))
+
+
+def sum_of_ratios(num: Array, den: Array) -> Array:
+    """Sum over columns of totals num / den, each (..., S); not finite where a denominator is 0."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.asarray((num / den).sum(-1))
+
+
+def counts(units: int, draws: int, seed: int) -> Iterator[Array]:
+    """How often each of `units` is drawn, with replacement, in each of `draws` replicates: blocks (R, units).
+
+    The blocks depend on the arguments alone, so every estimate meets the same replicates.
+    """
+    rows = max(1, _BLOCK // units)
+    for block, start in enumerate(range(0, draws, rows)):
+        size = min(rows, draws - start)
+        yield _draw(np.random.default_rng([seed, block]), size, units)
+
+
+def _draw(rng: np.random.Generator, rows: int, units: int) -> Array:
+    drawn = np.empty((rows, units))
+    step = max(1, _CHUNK // units)
+    for start in range(0, rows, step):
+        size = min(step, rows - start)
+        flat = rng.integers(0, units, (size, units)) + np.arange(size)[:, None] * units
+        drawn[start : start + size] = np.bincount(flat.ravel(), minlength=size * units).reshape(size, units)
+    return drawn
+
+
+def replicates(parts: Sequence[tuple[Array, Array]], draws: int, seed: int) -> Array:
+    """Bootstrap replicates (draws, E) of E sums of ratios, given each one's (num, den), both (K, S_e).
+
+    Every replicate draws K clusters anew and divides by its own denominators, in one matrix product for all.
+    """
+    columns = np.concatenate([half for part in parts for half in part], 1)
+    ends = np.cumsum([half.shape[1] for part in parts for half in part])[:-1]
+    found = []
+    for block in counts(len(columns), draws, seed):
+        totals = np.split(block @ columns, ends, axis=1)
+        found.append(np.stack([sum_of_ratios(totals[2 * e], totals[2 * e + 1]) for e in range(len(parts))], 1))
+    return np.concatenate(found)
+
+
+def leave_one_out(num: Array, den: Array) -> Array:
+    """The sum of ratios (K,) without each of the K clusters in turn."""
+    return sum_of_ratios(num.sum(0) - num, den.sum(0) - den)

@@ -1,0 +1,75 @@
+"""Whether an estimate has enough behind it to be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .resampling import Cluster
+from .weights import RARE, Weights
+
+Label = Literal["supported", "weak", "not evaluable", "model-based"]
+ORDER: tuple[Label, ...] = ("supported", "weak", "not evaluable")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Limits (for supported, for weak); beyond the second an estimate is not evaluable.
+
+    `rare` leaves room for what is natural: a calibrated behaviour spreading over A actions can hold up to A * RARE
+    of its own probability on actions below RARE.
+    """
+
+    effective_sample_size: tuple[float, float] = (100.0, 50.0)  # patients, at least
+    largest_share: tuple[float, float] = (0.05, 0.10)  # of all weight held by one patient, at most
+    mean_weight: tuple[float, float] = (1.25, 2.0)  # at most; at least one over it
+    excess: tuple[float, float] = (0.05, 0.20)  # target beyond behaviour probability on hardly ever taken actions
+    rare: tuple[float, float] = (0.15, 0.30)  # share of logged decisions of hardly ever taken actions
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A label, and for anything less than supported the reasons, each a sentence with its number."""
+
+    label: Label
+    reasons: tuple[str, ...]
+
+
+def judge(weights: Sequence[Weights], cluster: Cluster | None, value: float, thresholds: Thresholds) -> Verdict:
+    """The worst of what the weights say, at their worst decision time; stays of one patient count as one.
+
+    Without weights an estimate is model-based, never supported. An estimate that is not a finite number has no
+    weight left somewhere and is not evaluable.
+    """
+    if not weights:
+        return Verdict("model-based", ("rests on a fitted model, whose own error no weight reveals",))
+    found = [reason for one in weights for reason in _reasons(one, cluster, thresholds)]
+    if not -float("inf") < value < float("inf"):
+        found.append((2, "no logged stay follows the policy far enough to give a number"))
+    grade = max((g for g, _ in found), default=0)
+    return Verdict(ORDER[grade], tuple(dict.fromkeys(text for g, text in found if g)))
+
+
+def _reasons(weights: Weights, cluster: Cluster | None, limits: Thresholds) -> list[tuple[int, str]]:
+    size = float(weights.effective_sample_size(cluster).min())
+    share = float(weights.largest_share(cluster).max())
+    means = weights.mean()
+    high, low = float(means.max()), float(means.min())
+    found = [
+        (_above(-size, *(-x for x in limits.effective_sample_size)), f"effective sample of {size:.0f} patients"),
+        (_above(share, *limits.largest_share), f"one patient holds {share:.0%} of the weight"),
+        (_above(high, *limits.mean_weight), f"mean weight {high:.2g} where 1 is expected"),
+        (_above(-low, *(-1 / x for x in limits.mean_weight)), f"mean weight {low:.2g} where 1 is expected"),
+    ]
+    if (excess := weights.excess_share) is not None:
+        text = f"{excess:.0%} of decisions would be actions that clinicians take in under {RARE:.0%} of such cases"
+        found.append((_above(excess, *limits.excess), text))
+    if (rare := weights.rare_share) is not None:
+        text = f"{rare:.0%} of logged actions had a propensity under {RARE:.0%}"
+        found.append((_above(rare, *limits.rare), text))
+    return [reason for reason in found if reason[0]]
+
+
+def _above(number: float, supported: float, weak: float) -> int:
+    return int(number > supported) + int(number > weak)

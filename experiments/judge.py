@@ -1,0 +1,169 @@
+"""Judging policies: estimates on held-out stays, the claim of the simulator, and the truth where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..agents.support import unsupported_share
+from ..contracts import Blend, Decisions, DiscretePolicy, Progress, Treatment, silent
+from ..evaluation import Estimate, estimate
+from ..evaluation.heatmap import heat_map
+from ..evaluation.off_policy import bootstrap_intervals
+from ..evaluation.report import ConstraintReport, EstimateReport, Interval, PolicyReport
+from ..evaluation.safety import ViolationRate, rates_of_counts, violation_rates
+from ..evaluation.true_value import Value, mean_interval, rollout_value, value_difference
+from .config import EvaluationConfig
+from .judged import Actor, Judged
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where policies are judged."""
+
+    held_out: Decisions
+    costs: Tensor  # (N, T, J) of the logged doses
+    behavior: DiscretePolicy
+    simulator: Treatment
+    truth: Treatment | None
+    config: EvaluationConfig
+    seed: int  # of the first simulated patient; the same for every policy
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What judging found, by policy."""
+
+    policies: dict[str, PolicyReport] = field(default_factory=dict)
+    estimates: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    true_values: dict[str, Value] = field(default_factory=dict)
+
+
+def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> Verdicts:
+    """Judge everyone on the same held-out stays and the same simulated patients (common random numbers)."""
+    found = Verdicts()
+    for number, one in enumerate(everyone):
+        progress(number / len(everyone), one.label)
+        if one.target is not None:
+            found.estimates[one.name] = estimate(
+                bench.held_out,
+                one.target,
+                bench.behavior,
+                list(bench.config.estimators),
+                discount=bench.config.discount,
+            )
+        claimed = _value(bench.simulator, one.simulated, bench, bench.config.simulator_stays)
+        true = _value(bench.truth, one.true, bench, bench.config.true_stays)
+        if true is not None:
+            found.true_values[one.name] = true
+        found.policies[one.name] = _report(one, bench, found, claimed)
+    progress(1.0, "done")
+    return found
+
+
+def value_in(treatment: Treatment | None, actor: Actor, bench: Bench, stays: int) -> float | None:
+    """Mean return of an actor in a treatment, on the patients that every policy meets there."""
+    value = _value(treatment, actor, bench, stays)
+    return None if value is None else value.value
+
+
+def _value(treatment: Treatment | None, actor: Actor | None, bench: Bench, stays: int) -> Value | None:
+    if treatment is None or actor is None:
+        return None
+    config = bench.config
+    return rollout_value(treatment, actor, stays, bench.seed, discount=config.discount, level=config.level)
+
+
+def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -> PolicyReport:
+    true, estimates = found.true_values.get(one.name), found.estimates.get(one.name, {})
+    base = found.true_values.get("clinician")
+    gap = None if true is None or base is None else value_difference(true, base, level=bench.config.level)
+    levels = tuple(len(drug.levels) for drug in bench.simulator.spec.drugs)
+    seen = None if one.target is None else heat_map(bench.held_out, one.target, levels, base=bench.behavior)
+    grid = None if seen is None else (seen.clinician if one.kind == "clinician" else seen.policy)
+    return PolicyReport(
+        label=one.label,
+        kind=one.kind,
+        description=one.description,
+        estimates=_estimates(estimates, found.estimates.get("clinician", {}), bench.config, true),
+        observed_value=_observed(bench) if one.kind == "clinician" else None,
+        simulator_value=_interval(claimed),
+        true_value=_interval(true),
+        true_difference=None if gap is None else Interval(value=gap[0], low=gap[1], high=gap[2]),
+        constraints=_constraints(one, bench, claimed, true),
+        actions=() if grid is None else tuple(tuple(map(float, row)) for row in grid),
+        agreement=None if seen is None or one.kind == "clinician" else seen.agreement,
+        unsupported=None if one.target is None else _unsupported(one.target, bench),
+        base=one.base,
+        share=one.share,
+    )
+
+
+def _estimates(
+    estimates: Mapping[str, Estimate], clinician: Mapping[str, Estimate], config: EvaluationConfig, true: Value | None
+) -> dict[str, EstimateReport]:
+    bounds = bootstrap_intervals(estimates, config.level, draws=config.draws)
+    gaps = {name: e.minus(clinician[name]) for name, e in estimates.items() if clinician and e is not clinician[name]}
+    gap_bounds = bootstrap_intervals(gaps, config.level, draws=config.draws) if gaps else {}
+    reports = {}
+    for name, e in estimates.items():
+        low, high = bounds[name]
+        gap = gaps.get(name)
+        judged = e.judged()
+        reports[name] = EstimateReport(
+            value=e.value,
+            low=low,
+            high=high,
+            effective_sample_size=e.effective_sample_size,
+            mean_weight=e.mean_weight,
+            verdict=judged.label,
+            max_weight_share=e.max_weight_share,
+            reasons=judged.reasons,
+            difference=None
+            if gap is None
+            else Interval(value=gap.value, low=gap_bounds[name][0], high=gap_bounds[name][1]),
+            error=None if true is None else e.value - true.value,
+            covered=None if true is None else low <= true.value <= high,
+        )
+    return reports
+
+
+def _constraints(one: Judged, bench: Bench, claimed: Value | None, true: Value | None) -> dict[str, ConstraintReport]:
+    """Violations where they are best known: of clinicians in the record, of others in the truth or the simulator."""
+    limits = bench.simulator.constraints
+    if one.kind == "clinician":
+        rates = violation_rates(bench.costs, bench.held_out.mask, limits, cluster=bench.held_out.subject)
+        return _rates(rates, "held-out records")
+    value = true or claimed
+    if value is None:
+        return {}
+    rates = rates_of_counts(value.broken, value.decisions, limits)
+    return _rates(rates, "known truth" if true is not None else "learned simulator")
+
+
+def _rates(rates: Mapping[str, ViolationRate], where: str) -> dict[str, ConstraintReport]:
+    return {
+        name: ConstraintReport(rate=r.rate, low=r.low, high=r.high, limit=r.limit, unit=r.unit, measured_in=where)
+        for name, r in rates.items()
+    }
+
+
+def _unsupported(target: DiscretePolicy | Blend, bench: Bench) -> float:
+    if not isinstance(target, Blend):
+        return unsupported_share(bench.held_out, target, bench.behavior)
+    parts = [p for p in (target.policy, target.base) if isinstance(p, DiscretePolicy)]
+    assert len(parts) == 2
+    ours, theirs = (unsupported_share(bench.held_out, p, bench.behavior) for p in parts)
+    return target.share * ours + (1 - target.share) * theirs
+
+
+def _observed(bench: Bench) -> Interval:
+    returns = bench.held_out.reward.sum(1).double().numpy()
+    low, high = mean_interval(returns, bench.config.level)
+    return Interval(value=float(returns.mean()), low=low, high=high)
+
+
+def _interval(value: Value | None) -> Interval | None:
+    return None if value is None else Interval(value=value.value, low=value.low, high=value.high)

@@ -1,0 +1,108 @@
+"""Who is judged in a run: the clinicians, baselines, learned policies and blends, each as it acts in every setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..contracts import Blend, Clinician, DiscretePolicy, Policy
+from ..evaluation.report import PolicyKind
+
+Actor = Policy | Clinician | Blend
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One line of the report. None where a setting does not apply."""
+
+    name: str
+    label: str
+    kind: PolicyKind
+    description: str
+    target: DiscretePolicy | Blend | None  # evaluated off-policy on held-out stays
+    simulated: Actor | None  # acts in the learned simulator
+    true: Actor | None  # acts in the known truth
+    base: str | None = None
+    share: float | None = None
+
+
+def policies_to_judge(
+    behavior: DiscretePolicy,
+    baselines: dict[str, DiscretePolicy],
+    unpenalised: DiscretePolicy,
+    penalised: DiscretePolicy,
+    shares: tuple[float, ...],
+    *,
+    clinician: Clinician | None,
+    rule: Clinician | None,
+) -> list[Judged]:
+    """Everyone that a run judges; `clinician` and `rule` only where the truth is known.
+
+    The true value of a blend uses the true clinician, its off-policy ratio the fitted one: the difference counts as
+    the estimator's error.
+    """
+    names = {"random": "Random doses", "none": "No treatment", "most_frequent": "Most frequent dose"}
+    told = {
+        "random": "Every dose combination equally likely.",
+        "none": "Neither fluid nor vasopressor.",
+        "most_frequent": "Always the combination that clinicians gave most often.",
+    }
+    judged = [
+        Judged(
+            "clinician",
+            "Clinicians",
+            "clinician",
+            "What was really done; in the simulator, the fitted clinician stands in.",
+            behavior,
+            behavior,
+            clinician,
+        ),
+        Judged(
+            "fitted_clinician",
+            "Fitted clinician",
+            "behavior",
+            "The behaviour policy learned from training stays.",
+            behavior,
+            behavior,
+            behavior,
+        ),
+    ]
+    judged += [Judged(k, names[k], "baseline", told[k], p, p, p) for k, p in baselines.items()]
+    if rule is not None:
+        text = "A protocol on what is visible (pressure target by hypertension, rhythm, film); it keeps a memory."
+        judged.append(Judged("observable_rule", "Observable rule", "baseline", text, None, None, rule))
+    judged += [
+        Judged(
+            "ppo_unpenalised",
+            "PPO, no penalty",
+            "unpenalised",
+            "PPO trained in the learned simulator, free to exploit its errors.",
+            unpenalised,
+            unpenalised,
+            unpenalised,
+        ),
+        Judged(
+            "ppo",
+            "PPO, penalised",
+            "penalised",
+            "PPO trained where the ensemble agrees; penalty chosen by support on tuning patients.",
+            penalised,
+            penalised,
+            penalised,
+        ),
+    ]
+    return judged + [_blend(penalised, behavior, clinician, share) for share in shares]
+
+
+def _blend(policy: DiscretePolicy, behavior: DiscretePolicy, clinician: Clinician | None, share: float) -> Judged:
+    fitted = Blend(policy, behavior, share)
+    return Judged(
+        f"blend_{round(100 * share)}",
+        f"Blend, {share:.0%} PPO",
+        "blend",
+        f"Each decision follows the penalised PPO with probability {share:.0%}, else the clinicians.",
+        fitted,
+        fitted,
+        Blend(policy, clinician or behavior, share),
+        base="ppo",
+        share=share,
+    )

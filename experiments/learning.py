@@ -1,0 +1,156 @@
+"""The learning stages of a run: simulator and reference models, the fitted clinician, and PPO under each penalty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..agents.baselines import most_frequent, no_treatment, random_policy
+from ..agents.behavior import BehaviorPolicy
+from ..agents.behavior_fit import BehaviorConfig, fit_behavior
+from ..agents.records import LoggedData
+from ..agents.save import load_policy, save_policy
+from ..agents.sb3 import PPOConfig, fit_ppo
+from ..agents.selection import Candidate, select
+from ..agents.support import unsupported_share
+from ..contracts import Decisions, DiscretePolicy, Progress, Treatment
+from ..envs import decisions, sb3_env, treatment
+from ..patient_models import load_model, model
+from ..patient_models.learned_affine import Affine
+from ..patient_models.lstm import LSTMConfig, LSTMEnsemble
+from .config import ExperimentConfig
+from .reading import Cohort
+from .stages import Run, key_of
+
+REFERENCES = ("linear", "persistence")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """PPO under one penalty, and how far it stays within what clinicians do, on tuning patients."""
+
+    penalty: float
+    policy: DiscretePolicy
+    unsupported: float
+
+
+@dataclass(frozen=True)
+class Learned:
+    """All that a run has learned from training and tuning stays."""
+
+    patient: LSTMEnsemble
+    references: dict[str, Affine]  # the linear and the persistence model
+    simulator: Treatment
+    train: Decisions
+    behavior: BehaviorPolicy
+    baselines: dict[str, DiscretePolicy]
+    unpenalised: DiscretePolicy
+    candidates: tuple[Trained, ...]
+    chosen: int
+    key: str
+
+    @property
+    def penalised(self) -> DiscretePolicy:
+        """The policy whose penalty was chosen by support."""
+        return self.candidates[self.chosen].policy
+
+
+def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int) -> Learned:
+    """Fit everything, each part in a stage of its own; patients met in training are seeded from `first_seed`."""
+    train, tuning = cohort.splits["train"], cohort.splits["tuning"]
+    key = key_of(cohort=cohort.key, simulator=config.simulator.model_dump(), seed=config.seed)
+    settings = LSTMConfig(**config.simulator.model_dump())
+
+    def fit_simulator(folder: Path, progress: Progress) -> None:
+        model("lstm")(train, tuning, settings, seed=config.seed, progress=progress).save(folder / "model")
+
+    patient = run.stage("simulator", key, "learning the simulator", fit_simulator, _load_patient)
+    assert isinstance(patient, LSTMEnsemble)
+    references = {name: _reference(name, cohort, run, config.seed) for name in REFERENCES}
+    simulator = simulator_of(config, cohort, patient)
+    logged = LoggedData(decisions(simulator, train), decisions(simulator, tuning))
+    behavior = _behavior(config, run, cohort, logged)
+    actions = simulator.spec.actions
+    baselines: dict[str, DiscretePolicy] = {
+        "random": random_policy(actions),
+        "none": no_treatment(actions),
+        "most_frequent": most_frequent(logged.train, actions),
+    }
+    trained = []
+    for penalty in (0.0, *config.ppo.penalties):
+        policy = _ppo(config, run, simulator_of(config, cohort, patient, penalty), penalty, key, first_seed)
+        trained.append(Trained(penalty, policy, unsupported_share(logged.tuning, policy, behavior)))
+    candidates = tuple(trained[1:])
+    chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
+    return Learned(
+        patient=patient,
+        references=references,
+        simulator=simulator,
+        train=logged.train,
+        behavior=behavior,
+        baselines=baselines,
+        unpenalised=trained[0].policy,
+        candidates=candidates,
+        chosen=chosen,
+        key=key_of(simulator=key, behavior=config.behavior.model_dump(), ppo=config.ppo.model_dump()),
+    )
+
+
+def simulator_of(config: ExperimentConfig, cohort: Cohort, patient: LSTMEnsemble, penalty: float = 0.0) -> Treatment:
+    """The learned environment of a run, in the task's own times and the config's reward."""
+    return treatment(
+        "posology/Learned-v0",
+        model=patient,
+        penalty=penalty,
+        horizon=cohort.task.horizon,
+        interval_hours=cohort.task.interval,
+        alive=config.reward.alive,
+        died=config.reward.died,
+    )
+
+
+def _reference(name: str, cohort: Cohort, run: Run, seed: int) -> Affine:
+    train, tuning = cohort.splits["train"], cohort.splits["tuning"]
+
+    def fit(folder: Path, progress: Progress) -> None:
+        model(name)(train, tuning, seed=seed, progress=progress).save(folder / "model")
+
+    key = key_of(cohort=cohort.key, seed=seed)
+    found = run.stage(f"reference_{name}", key, f"fitting the {name} model", fit, _load_patient)
+    assert isinstance(found, Affine)
+    return found
+
+
+def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: LoggedData) -> BehaviorPolicy:
+    settings = BehaviorConfig(actions=cohort.task.spec.actions, kind=config.behavior.kind)
+
+    def fit(folder: Path, progress: Progress) -> None:
+        fitted = fit_behavior(logged.train, logged.tuning, settings, seed=config.seed, progress=progress)
+        save_policy(fitted, folder / "policy")
+
+    key = key_of(cohort=cohort.key, behavior=config.behavior.model_dump(), seed=config.seed)
+    found = run.stage("behavior", key, "fitting the clinician", fit, _load_policy)
+    assert isinstance(found, BehaviorPolicy)
+    return found
+
+
+def _ppo(
+    config: ExperimentConfig, run: Run, simulator: Treatment, penalty: float, model_key: str, first_seed: int
+) -> DiscretePolicy:
+    settings = PPOConfig(steps=config.ppo.steps, discount=config.evaluation.discount)
+
+    def fit(folder: Path, progress: Progress) -> None:
+        env = sb3_env(simulator, config.ppo.environments, seed=first_seed, device=config.device)
+        save_policy(fit_ppo(env, settings, seed=config.seed, progress=progress), folder / "policy")
+
+    key = key_of(model=model_key, ppo=config.ppo.model_dump(exclude={"penalties", "unsupported_limit"}), p=penalty)
+    title = f"training PPO, penalty {penalty:g}" if penalty else "training PPO without penalty"
+    return run.stage(f"ppo_{penalty:g}", key, title, fit, _load_policy)
+
+
+def _load_patient(folder: Path) -> LSTMEnsemble | Affine:
+    return load_model(folder / "model")
+
+
+def _load_policy(folder: Path) -> DiscretePolicy:
+    return load_policy(folder / "policy")

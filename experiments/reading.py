@@ -1,0 +1,103 @@
+"""The first stages of a run: the cohort, simulated where asked for, and its trajectories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from ..contracts import Progress, Trajectories
+from ..trajectories.coverage import Coverage
+from ..trajectories.records import FlowStep, Records, read_trajectories
+from ..trajectories.save import load_trajectories, save_trajectories
+from ..trajectories.split import split
+from ..trajectories.task import Task
+from ..trajectories.task_file import load_task
+from .cohorts import source, write_cohort
+from .config import ConfigError, ExperimentConfig, SimulatedCohort, data_path
+from .stages import Run, key_of
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The stays of a run, whole and by split, and the key that everything learned from them depends on."""
+
+    name: str
+    task: Task
+    records: Records
+    splits: dict[str, Trajectories]  # train, tuning, held_out
+    key: str
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """Records without their trajectories."""
+
+    flow: tuple[FlowStep, ...]
+    coverage: Coverage
+    warnings: tuple[str, ...]
+
+
+_REST = TypeAdapter(_Rest)
+
+
+def read_cohort(config: ExperimentConfig, run: Run) -> Cohort:
+    """Read the cohort (simulating it first where the config says so) and split it by patient.
+
+    ConfigError where a split is left without patients: such a cohort cannot be learned from and judged.
+    """
+    cohort = config.cohort
+    if isinstance(cohort, SimulatedCohort):
+        name, task = f"simulated {cohort.source}", load_task(source(cohort.source).task)
+        key = key_of(version=version("posology"), cohort=cohort.model_dump(), seed=config.seed)
+        path = run.stage("cohort", key, "simulating patients", lambda f, p: _simulate(config, f, p), lambda f: f)
+        path = path / "meds"
+    else:
+        path, task = data_path(cohort.path), load_task(cohort.task)
+        name = path.name
+        key = key_of(version=version("posology"), files=_listing(path))
+    key = key_of(cohort=key, task=task.model_dump(mode="json"))
+    records = run.stage(
+        "records", key, "reading records", lambda f, p: _save(read_trajectories(path, task, progress=p), f), _load
+    )
+    splits = split(records.trajectories, config.split_salt)
+    empty = [name for name, stays in splits.items() if not len(stays)]
+    if empty:
+        raise ConfigError(
+            f"the {empty[0]} split holds no patient of the {len(records.trajectories)} stays: use more records, or "
+            "another split_salt"
+        )
+    return Cohort(name, task, records, splits, key_of(records=key, salt=config.split_salt))
+
+
+def _simulate(config: ExperimentConfig, folder: Path, progress: Progress) -> None:
+    cohort = config.cohort
+    assert isinstance(cohort, SimulatedCohort)
+    write_cohort(
+        cohort.source,
+        folder / "meds",
+        patients=cohort.patients,
+        seed=config.seed,
+        confounding=cohort.confounding,
+        hidden_confounding=cohort.hidden_confounding,
+        progress=progress,
+    )
+
+
+def _listing(path: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of every file: cheap to look at, and different after any edit."""
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    return [(str(f.relative_to(path.parent)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+
+
+def _save(records: Records, folder: Path) -> None:
+    save_trajectories(records.trajectories, folder / "trajectories")
+    rest = _Rest(records.flow, records.coverage, records.warnings)
+    (folder / "records.json").write_bytes(_REST.dump_json(rest, indent=1))
+
+
+def _load(folder: Path) -> Records:
+    rest = _REST.validate_json((folder / "records.json").read_bytes())
+    return Records(load_trajectories(folder / "trajectories"), rest.flow, rest.coverage, rest.warnings)

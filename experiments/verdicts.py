@@ -1,0 +1,75 @@
+"""The evaluation stage of a run: everyone judged once, kept as JSON and as arrays for paired comparison."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from ..contracts import Progress
+from ..evaluation.report import Candidate, PolicyReport
+from ..evaluation.run_arrays import EVALUATION_FILE, save_arrays
+from .config import ExperimentConfig
+from .judge import Bench, judge, value_in
+from .judged import Judged
+from .learning import Learned
+from .stages import Run, key_of
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the report says of policies, and of the penalties tried."""
+
+    policies: dict[str, PolicyReport]
+    candidates: tuple[Candidate, ...]
+
+
+_FOUND = TypeAdapter(Found)
+
+
+def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone: list[Judged], bench: Bench) -> Found:
+    """Judge `everyone`, or reuse what an earlier, unchanged run found; puts the arrays into the run folder."""
+
+    def build(folder: Path, progress: Progress) -> None:
+        verdicts = judge(everyone, bench, lambda share, message: progress(0.8 * share, message))
+        found = Found(verdicts.policies, _candidates(learned, bench, progress))
+        (folder / "found.json").write_bytes(_FOUND.dump_json(found, indent=1))
+        save_arrays(
+            folder,
+            subject=bench.held_out.subject.numpy(),
+            observed=bench.held_out.reward.sum(1).double().numpy(),
+            estimates=verdicts.estimates,
+            true_returns={name: value.returns for name, value in verdicts.true_values.items()},
+        )
+
+    key = key_of(
+        learned=learned.key, evaluation=config.evaluation.model_dump(), blends=config.blends, reward=config.reward
+    )
+    found = run.stage("evaluation", key, "judging policies", build, _load)
+    partial = run.folder / (EVALUATION_FILE + ".tmp")
+    shutil.copyfile(run.folder / "evaluation" / EVALUATION_FILE, partial)
+    partial.replace(run.folder / EVALUATION_FILE)
+    return found
+
+
+def _candidates(learned: Learned, bench: Bench, progress: Progress) -> tuple[Candidate, ...]:
+    """Every penalty tried, with its claim and its truth: looked at after the choice, never used for it."""
+    rows = []
+    for number, trained in enumerate(learned.candidates):
+        progress(0.8 + 0.2 * number / len(learned.candidates), f"penalty {trained.penalty:g}")
+        rows.append(
+            Candidate(
+                penalty=trained.penalty,
+                unsupported=trained.unsupported,
+                claimed=value_in(bench.simulator, trained.policy, bench, bench.config.simulator_stays),
+                true=value_in(bench.truth, trained.policy, bench, bench.config.true_stays),
+                chosen=number == learned.chosen,
+            )
+        )
+    return tuple(rows)
+
+
+def _load(folder: Path) -> Found:
+    return _FOUND.validate_json((folder / "found.json").read_bytes())

@@ -1,0 +1,87 @@
+"""The clinician of the HIV cohort: treats by CD4 count and viral load, interrupts when both are good.
+
+Every threshold is a design choice after the guided interruptions of the trials era; never medical advice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..contracts import PatientState
+from ..trajectories.levels import levels_of_dose
+from .hiv_memory import recall
+from .hiv_spec import SPEC
+from .lognormal_levels import LognormalLevels, draw_level
+
+CD4, VIRAL_LOAD = SPEC.feature("cd4"), SPEC.feature("viral_load")
+PER_SEVERITY = 0.4  # log dose per SD of severity at confounding 1
+
+
+@dataclass(frozen=True)
+class HIVClinician:
+    """Efficacy = rule x exp(.4 (confounding z + hidden_confounding h) + N(0, .6)), given where it exceeds half the full.
+
+    z is the severity that the record shows, h the one that it does not, both in SD and centred on the clinician's
+    own course, so that confounding moves when drugs are given and hardly how much. Both drugs share the rule; their
+    noise is their own. A level slips with probability `slip` and keeps at least `floor`.
+    """
+
+    confounding: float = 1.0
+    hidden_confounding: float = 0.0
+    levels: LognormalLevels = field(default_factory=lambda: LognormalLevels(spread=0.6, slip=0.05))
+
+    @property
+    def noise_dim(self) -> int:
+        return len(SPEC.drugs)
+
+    def rule(self, state: PatientState) -> Tensor:
+        """Efficacies (B, 2) that severity and chance multiply: above half the full where therapy is indicated.
+
+        Indicated with CD4 below 500 /uL or a viral load above 10,000; the course in progress is rather kept.
+        """
+        good = (state.vitals[:, CD4] > 500) & (state.vitals[:, VIRAL_LOAD] < 1e4)
+        push = torch.where(good, -0.5, 0.8)[:, None] + torch.where(state.last_dose > 0, 0.3, 0.0)
+        return push.exp() * push.new_tensor([drug.cuts[0] for drug in SPEC.drugs])
+
+    def shift(self, state: PatientState) -> Tensor:
+        """What confounding adds to the logarithm of both doses (B,)."""
+        shown, hidden = shown_severity(state), hidden_severity(state)
+        return PER_SEVERITY * (self.confounding * shown + self.hidden_confounding * hidden)
+
+    def intended(self, state: PatientState, noise: Tensor) -> Tensor:
+        """The continuous doses (B, 2) before they are rounded to levels, from noise (B, 2)."""
+        drawn = self.rule(state) * torch.exp(self.shift(state)[:, None] + self.levels.spread * noise)
+        return torch.minimum(drawn, drawn.new_tensor([drug.high for drug in SPEC.drugs]))
+
+    def level_probs(self, state: PatientState) -> tuple[Tensor, ...]:
+        """Probabilities of the levels of each drug (B, 2), independent of each other."""
+        middle = self.rule(state) * self.shift(state).exp()[:, None]
+        return tuple(self.levels.probs(drug, middle[:, u]) for u, drug in enumerate(SPEC.drugs))
+
+    def dose(self, state: PatientState, noise: Tensor) -> Tensor:
+        """Level doses (B, 2) from noise (B, 2), one column per drug."""
+        columns = []
+        for drug, probs, z in zip(SPEC.drugs, self.level_probs(state), noise.unbind(1), strict=True):
+            columns.append(z.new_tensor(drug.levels)[draw_level(probs, z)])
+        return torch.stack(columns, 1)
+
+    def log_prob(self, state: PatientState, dose: Tensor) -> Tensor:
+        """Exact log-probability (B,) of the levels of `dose` (B, 2)."""
+        levels = levels_of_dose(SPEC, dose)
+        chosen = (p.gather(1, levels[:, u : u + 1]).log() for u, p in enumerate(self.level_probs(state)))
+        return torch.cat(tuple(chosen), 1).sum(1)
+
+
+def shown_severity(state: PatientState) -> Tensor:
+    """Severity (B,) that the record shows, in SD of log viral load over log CD4."""
+    virus = (state.vitals[:, VIRAL_LOAD].log10() - 3.8) / 0.9
+    cells = (state.vitals[:, CD4].log10() - 2.7) / 0.3
+    return ((virus - cells) / 1.5).clamp(-2, 2)
+
+
+def hidden_severity(state: PatientState) -> Tensor:
+    """Severity (B,) that the record does not show, in SD of the true immune response: few effectors are severe."""
+    return ((2.3 - recall(state.memory, "effectors").log10()) / 1.3).clamp(-2, 2)

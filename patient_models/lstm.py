@@ -1,0 +1,84 @@
+"""Fitting the learned patient: an ensemble of LSTMs, each from its own start and its own bootstrap of the patients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..contracts import Progress, Trajectories, silent
+from .learned_heads import NEVER, examples
+from .learned_setting import Setting
+from .linear import LinearConfig, fit_affine
+from .lstm_cells import Weights
+from .lstm_ensemble import LSTMEnsemble
+from .lstm_member import LSTMConfig, MemberNetwork, train_member
+
+__all__ = ["LSTMConfig", "LSTMEnsemble", "fit_lstm"]
+
+
+def fit_lstm(
+    train: Trajectories,
+    tuning: Trajectories,
+    config: LSTMConfig | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> LSTMEnsemble:
+    """The LSTM ensemble of the training stays, stopped early on the tuning stays.
+
+    Values count only where they were measured. ValueError where either holds no decision.
+    """
+    config = config or LSTMConfig()
+    setting = Setting.of(train)
+    if not bool(tuning.mask.any()):
+        raise ValueError("early stopping needs tuning stays with decisions, got none: widen the cohort or its split")
+    target, stop = examples(setting.layout, train), examples(setting.layout, tuning)
+    happens = target.event[target.mask].any(0)
+    networks = []
+    for k in range(config.members):
+        generator = torch.Generator().manual_seed(seed * 1000 + k)
+        each = bootstrap_weights(train.subject, generator) if config.members > 1 else torch.ones(len(train))
+        used = torch.nonzero(each)[:, 0]
+        data = (target.rows(used), each[used])
+        affine = fit_affine(*data[:1], LinearConfig(iterations=20), data[1])
+        network = MemberNetwork(affine, config.hidden, generator)
+        report = _share(progress, k, config.members)
+        train_member(network, data, stop, config, generator=generator, progress=report)
+        networks.append(network)
+    return LSTMEnsemble(setting, _weights(networks, happens))
+
+
+def bootstrap_weights(subject: Tensor, generator: torch.Generator) -> Tensor:
+    """How often each stay (N,) is drawn when as many patients are drawn, with replacement, as there are."""
+    _, number = subject.unique(return_inverse=True)
+    patients = int(number.max()) + 1
+    draws = torch.randint(patients, (patients,), generator=generator)
+    return torch.bincount(draws, minlength=patients)[number].float()
+
+
+def _share(progress: Progress, member: int, members: int) -> Progress:
+    def report(done: float, message: str) -> None:
+        progress((member + done) / members, f"LSTM {member + 1} of {members}, {message}")
+
+    return report
+
+
+def _weights(networks: list[MemberNetwork], happens: Tensor) -> Weights:
+    """The trained weights of all members; an outcome that never `happens` (2,) keeps its vanishing rate everywhere."""
+
+    def stack(tensors: list[Tensor]) -> Tensor:
+        return torch.stack([t.detach().t() if t.dim() == 2 else t.detach() for t in tensors]).contiguous()
+
+    weights = Weights(
+        input=stack([n.lstm.weight_ih_l0 for n in networks]),
+        recurrent=stack([n.lstm.weight_hh_l0 for n in networks]),
+        bias=stack([n.lstm.bias_ih_l0 + n.lstm.bias_hh_l0 for n in networks]),
+        head_state=stack([n.from_state.weight for n in networks]),
+        head_input=stack([n.from_input.weight for n in networks]),
+        head_bias=stack([n.from_input.bias for n in networks]),
+    )
+    never = torch.nonzero(~happens)[:, 0] - 2  # the last two outputs are the outcomes
+    weights.head_state[:, :, never] = 0.0
+    weights.head_input[:, :, never] = 0.0
+    weights.head_bias[:, never] = NEVER
+    return weights

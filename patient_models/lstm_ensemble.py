@@ -1,0 +1,129 @@
+"""The learned patient: an ensemble of LSTMs that knows where its members disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.special import ndtr
+
+from ..contracts import PatientState, Spec, Trajectories
+from .dose_range import refuse_outside
+from .learned_files import load_parts, save_parts
+from .learned_heads import Forecast, forecast
+from .learned_inputs import states_of
+from .learned_setting import Setting
+from .learned_step import drawn, step_noise
+from .lstm_cells import Cells, Weights
+
+KIND = "lstm"
+_HAZARD = 4.0  # how much a unit of SD in the risk of death counts beside one in a scaled value
+_UNDRAWN = -1.0  # no member chosen yet
+
+
+@dataclass(frozen=True)
+class LSTMEnsemble:
+    """A `LearnedModel`: K members, of which each row follows one, drawn at its first step.
+
+    Memory (B, 1 + 2 K H) holds the row's member, then the hidden states and cells of all members, who all read along,
+    so that their disagreement is known at every step.
+    """
+
+    setting: Setting
+    weights: Weights
+    _on: dict[torch.device, Cells] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def spec(self) -> Spec:
+        return self.setting.spec
+
+    @property
+    def members(self) -> int:
+        """K, the number of LSTMs."""
+        return len(self.weights.recurrent)
+
+    @property
+    def noise_dim(self) -> int:
+        return step_noise(self.spec) + 1
+
+    @property
+    def admit_noise_dim(self) -> int:
+        return self.setting.admission.noise_dim
+
+    @property
+    def fixed_hours(self) -> float | None:
+        return self.setting.fixed_hours
+
+    def admit(self, context: Tensor | None, noise: Tensor) -> PatientState:
+        """New patients, like the first states of the training stays; ValueError for a wrong number of columns."""
+        return self.setting.admit(context, noise, self._blank(noise))
+
+    @torch.no_grad()
+    def step(self, state: PatientState, dose: Tensor, hours: Tensor, noise: Tensor) -> PatientState:
+        """The patients later, as each row's member has it; noise (B, 2 D + 2). ValueError outside a drug's range."""
+        refuse_outside(self.spec, dose, hours, self.setting.longest_hours)
+        raw, memory = self._advance(state, dose, hours)
+        pick = (ndtr(noise[:, -1:]) * self.members).floor().clamp(0, self.members - 1)
+        member = torch.where(state.memory[:, :1] < 0, pick, state.memory[:, :1])
+        chosen = member.long()[:, :, None].expand(-1, 1, raw.shape[2])
+        layout = self.setting.layout
+        expected = forecast(raw.gather(1, chosen)[:, 0], layout.values(state.vitals), hours)
+        after = drawn(layout, state, expected, (dose, hours), noise)
+        return after.replace(memory=torch.cat([member, memory], 1))
+
+    @torch.no_grad()
+    def forecast(self, state: PatientState, dose: Tensor, hours: Tensor) -> Forecast:
+        """What the ensemble as a whole expects: the mixture of its members, by its first two moments."""
+        each = self._each(state, dose, hours)
+        mean = each.mean.mean(1)
+        variance = (each.sd.square() + (each.mean - mean[:, None]).square()).mean(1)
+        return Forecast(mean, variance.sqrt(), each.measured.mean(1), each.risk.mean(1))
+
+    @torch.no_grad()
+    def disagreement(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
+        """SD over members (B,): of the next scaled values, averaged over features, plus four times that of dying."""
+        each = self._each(state, dose, hours)
+        return each.mean.std(1, correction=0).mean(1) + _HAZARD * each.risk[:, :, 1].std(1, correction=0)
+
+    @torch.no_grad()
+    def assimilate(self, stays: Trajectories) -> PatientState:
+        """Every recorded state (N * (T + 1) rows, stay by stay) with the memory of what was observed before it."""
+        rows, steps = stays.mask.shape
+        states = states_of(stays)
+        number = torch.arange(rows, device=stays.mask.device) * (steps + 1)
+        memories = [self._blank(stays.vitals[:, 0])]
+        for t in range(steps):
+            now = states.rows(number + t).replace(memory=memories[-1])
+            _, memory = self._advance(now, stays.dose[:, t], stays.hours[:, t])
+            memories.append(torch.cat([memories[0][:, :1], memory], 1))
+        return states.replace(memory=torch.stack(memories, 1).flatten(0, 1))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `model.json` and `weights.safetensors`; FileExistsError where a model lies there."""
+        config = {"members": self.members, "hidden": self.weights.recurrent.shape[1]}
+        return save_parts(folder, KIND, self.setting, config, vars(self.weights))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> LSTMEnsemble:
+        """What `save` wrote."""
+        parts = load_parts(folder, (KIND,))
+        return cls(parts.setting, Weights(**parts.weights))
+
+    def _blank(self, like: Tensor) -> Tensor:
+        memory = like.new_zeros(len(like), 1 + 2 * self.members * self.weights.recurrent.shape[1])
+        memory[:, 0] = _UNDRAWN
+        return memory
+
+    def _each(self, state: PatientState, dose: Tensor, hours: Tensor) -> Forecast:
+        """The forecast of every member, (B, K, ...)."""
+        raw, _ = self._advance(state, dose, hours)
+        return forecast(raw, self.setting.layout.values(state.vitals)[:, None], hours[:, None])
+
+    def _advance(self, state: PatientState, dose: Tensor, hours: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw outputs (B, K, P) and the memory (B, 2 K H) after all members have read the state and the dose."""
+        device = dose.device
+        if device not in self._on:
+            self._on[device] = Cells.of(self.weights, device)
+        return self._on[device].advance(self.setting.layout.columns(state, dose, hours), state.memory[:, 1:])

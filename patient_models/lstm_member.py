@@ -1,0 +1,103 @@
+"""One member of the ensemble: the network as it is trained, and its training with early stopping."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..contracts import Progress
+from .learned_heads import Examples, negative_log_likelihood
+
+
+@dataclass(frozen=True)
+class LSTMConfig:
+    """How an ensemble is built and trained."""
+
+    members: int = 3
+    hidden: int = 64
+    epochs: int = 40  # at most
+    patience: int = 8  # epochs without improvement on tuning stays before training stops
+    batch_size: int = 64  # stays
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-4
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, value in vars(self).items() if value < (0 if name == "weight_decay" else 1e-9)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)}: expected a positive number, got {self}")
+
+
+class MemberNetwork(nn.Module):
+    """Raw outputs (N, T, P) of inputs (N, T, I): an affine function of the inputs plus one of an LSTM's state.
+
+    The affine part starts at the linear patient and the rest at zero, so that training can only improve on it.
+    """
+
+    def __init__(self, affine: Tensor, hidden: int, generator: torch.Generator) -> None:
+        super().__init__()
+        width, outputs = affine.shape[0] - 1, affine.shape[1]
+        self.lstm = nn.LSTM(width, hidden, batch_first=True)
+        self.from_state = nn.Linear(hidden, outputs, bias=False)
+        self.from_input = nn.Linear(width, outputs)
+        with torch.no_grad():
+            for parameter in self.lstm.parameters():
+                parameter.uniform_(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden), generator=generator)
+            self.lstm.bias_ih_l0[hidden : 2 * hidden] += 1.0  # remember at first (Gers et al. 2000)
+            self.from_state.weight.zero_()
+            self.from_input.weight.copy_(affine[:-1].t())
+            self.from_input.bias.copy_(affine[-1])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Raw outputs at every step."""
+        states, _ = self.lstm(inputs)
+        raw: Tensor = self.from_state(states) + self.from_input(inputs)
+        return raw
+
+
+def train_member(
+    network: MemberNetwork,
+    data: tuple[Examples, Tensor],
+    tuning: Examples,
+    config: LSTMConfig,
+    *,
+    generator: torch.Generator,
+    progress: Progress,
+) -> float:
+    """Train in place on examples whose stays count by weight (N,), and keep the epoch best on the tuning stays.
+
+    Returns that epoch's tuning loss in nats per decision.
+    """
+    train, each = data
+    decisions = float((train.mask.sum(1) * each).sum()) / len(each)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    best, kept, waited = tuning_loss(network, tuning), copy.deepcopy(network.state_dict()), 0
+    for epoch in range(config.epochs):
+        for parameters in optimiser.param_groups:
+            parameters["lr"] = config.learning_rate * (0.05 + 0.95 * math.cos(math.pi / 2 * epoch / config.epochs) ** 2)
+        for rows in torch.randperm(len(each), generator=generator).split(config.batch_size):
+            batch = train.rows(rows)
+            loss = (negative_log_likelihood(network(batch.inputs), batch) * each[rows]).mean() / decisions
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+        score = tuning_loss(network, tuning)
+        best, kept, waited = (
+            (score, copy.deepcopy(network.state_dict()), 0) if score < best else (best, kept, waited + 1)
+        )
+        progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: tuning loss {score:.3f} (best {best:.3f})")
+        if waited >= config.patience:
+            break
+    network.load_state_dict(kept)
+    return best
+
+
+@torch.no_grad()
+def tuning_loss(network: MemberNetwork, tuning: Examples) -> float:
+    """Nats per decision on the tuning stays."""
+    nats = negative_log_likelihood(network(tuning.inputs), tuning).sum()
+    return float(nats / tuning.mask.sum().clamp_min(1))

@@ -1,0 +1,52 @@
+"""PPO: identical probabilities after export, and nothing left behind in global generators."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from posology.agents.sb3 import PPOConfig, _ppo, export, fit_ppo
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_exported_probabilities_are_identical(identity_env, make_logged, activation):
+    model = _ppo(identity_env(), PPOConfig(rollout=8, activation=activation, hidden=(16, 8)), seed=0)
+    model.learn(2000)
+    obs = make_logged(200, 0).obs[:, 0]
+    with torch.no_grad():
+        theirs = model.policy.get_distribution(obs).distribution.probs
+    assert torch.equal(export(model).probs(obs, None), theirs)
+
+
+def test_the_export_does_not_follow_further_training(identity_env, make_logged):
+    model, obs = _ppo(identity_env(), PPOConfig(rollout=8), seed=0), make_logged(20, 0).obs[:, 0]
+    policy = export(model)
+    before = policy.probs(obs, None)
+    model.learn(1000)
+    assert torch.equal(policy.probs(obs, None), before)
+
+
+def test_global_generators_and_threads_are_left_as_found(identity_env):
+    torch.manual_seed(11)
+    np.random.seed(11)  # noqa: NPY002 - the global generator is what is tested
+    random.seed(11)
+    expected = torch.rand(1), np.random.rand(), random.random()  # noqa: NPY002
+    torch.manual_seed(11)
+    np.random.seed(11)  # noqa: NPY002
+    random.seed(11)
+    threads = torch.get_num_threads()
+    fit_ppo(identity_env(), PPOConfig(steps=256, rollout=8))
+    assert (torch.rand(1), np.random.rand(), random.random()) == expected  # noqa: NPY002
+    assert torch.get_num_threads() == threads
+
+
+def test_progress_rises_to_one(identity_env):
+    seen: list[float] = []
+    fit_ppo(identity_env(), PPOConfig(steps=1024, rollout=8), progress=lambda done, message: seen.append(done))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_minibatches_that_do_not_fit_are_refused(identity_env):
+    with pytest.raises(ValueError, match="equal minibatches"):
+        fit_ppo(identity_env(3), PPOConfig(steps=10, rollout=7, minibatches=4))

@@ -1,0 +1,183 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import posology.evaluation.page as page_module
+import pytest
+from posology.evaluation.page import page, write_page
+from posology.evaluation.report import Cohort, PolicyReport, Report, SimulatorReport
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "circle", "line", "rect", "path", "polyline"}
+
+
+class Outline(HTMLParser):
+    """Checks that tags balance, and collects what the tests ask for."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.words = [], [], []
+        self.feed(text)
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}, line {self.getpos()}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def told(self):
+        """Everything that a reader sees or hears."""
+        spoken = [attrs.get(name) or "" for _, attrs in self.tags for name in ("aria-label", "title")]
+        return " ".join(self.words + spoken).replace("\u202f", " ")
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(params=["known_truth", "records"])
+def report(request, examples):
+    return getattr(examples, request.param)()
+
+
+@pytest.fixture
+def bare(examples):
+    """The least that a report may hold."""
+    full = examples.records()
+    return Report(
+        name="bare",
+        title="Bare",
+        config_hash="0",
+        created="2025-01-01",
+        estimand=full.estimand,
+        cohort=Cohort(fingerprint="0", patients=0, stays=0, flow=()),
+        behavior=None,
+        policies={"a": PolicyReport(label="A", kind="other")},
+        simulator=SimulatorReport(kind="none"),
+        provenance=full.provenance,
+    )
+
+
+def test_no_request_leaves_the_page(report):
+    text = page(report)
+    assert "<script" not in text and "@import" not in text and "url(" not in text
+    for tag, attrs in Outline(text).tags:
+        for name in ("src", "href", "srcset", "xlink:href", "data"):
+            target = attrs.get(name)
+            assert target is None or target.startswith("#") or target == "data:,", f"<{tag} {name}={target}>"
+    assert len(text.encode()) < 3_000_000
+
+
+def test_structure_serves_readers_who_cannot_see_it(report):
+    outline = Outline(page(report))
+    assert len(outline.all("h1")) == 1 and len(outline.all("main")) == 1
+    ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    linked = [a["href"][1:] for a in outline.all("a")]
+    labelled = [attrs["aria-labelledby"] for _, attrs in outline.tags if "aria-labelledby" in attrs]
+    assert set(linked + labelled) <= set(ids)
+    assert all(s.get("aria-label") for s in outline.all("svg") if s.get("role") == "img")
+    assert len(outline.all("caption")) == len(outline.all("table"))
+    assert all("scope" in th for th in outline.all("th"))
+    assert outline.all("html")[0]["lang"] == "en"
+
+
+def test_an_estimate_that_is_not_evaluable_is_not_printed(examples):
+    report = examples.known_truth()
+    policy = report.policies["ppo"]
+    hidden = {
+        name: e.model_copy(update={"value": 0.98765, "low": 0.43434, "high": 0.56565, "error": 0.31313})
+        for name, e in policy.estimates.items()
+    }
+    assert {e.verdict for e in hidden.values()} == {"not evaluable"}
+    changed = report.model_copy(
+        update={"policies": {**report.policies, "ppo": policy.model_copy(update={"estimates": hidden})}}
+    )
+    text = Outline(page(changed)).told
+    for digits in ("98.8", "43.4", "56.6", "31.3", "98765"):
+        assert digits not in text
+    assert "0.98765" in changed.model_dump_json()
+    shown = {name: e.model_copy(update={"verdict": "supported"}) for name, e in hidden.items()}
+    changed = report.model_copy(
+        update={"policies": {**report.policies, "ppo": policy.model_copy(update={"estimates": shown})}}
+    )
+    text = Outline(page(changed)).told
+    assert "98.8 %" in text and "43.4 to 56.6 %" in text and "+31.3" in text
+
+
+def test_what_is_shown_is_what_the_report_holds(examples):
+    report = examples.known_truth()
+    text = page(report).replace("\u202f", " ")
+    for policy in report.policies.values():
+        assert policy.label in text
+        for value in (policy.simulator_value, policy.true_value):
+            assert value is None or f"{value.value * 100:.1f} %" in text
+        for constraint in policy.constraints.values():
+            assert f"{constraint.low * 100:.1f} to {constraint.high * 100:.1f} %" in text
+    for step in report.cohort.flow:
+        assert step.step[1:] in text
+    assert report.cohort.fingerprint in text and report.config_hash in text
+
+
+def test_the_banner_comes_first_and_truth_only_where_it_is_known(examples):
+    known, records = page(examples.known_truth()), page(examples.records())
+    for text in (known, records):
+        assert text.index("Research only, not for care") < text.index("<h1")
+        assert text.index("<h1") < text.index('id="lesson"') < text.index('id="policies"') < text.index('id="cohort"')
+    assert "True value" in known and "True value" not in records
+
+
+def test_text_from_outside_is_escaped(report):
+    hostile = '<script>alert("x")</script>'
+    text = page(report.model_copy(update={"title": hostile, "name": hostile, "limits": (hostile,)}))
+    assert "<script" not in text and "&lt;script&gt;" in text
+    Outline(text)
+
+
+def test_a_bare_report_makes_a_page(bare, tmp_path):
+    path = write_page(bare, tmp_path)
+    assert path == tmp_path / "report.html"
+    Outline(path.read_text())
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_same_report_same_page(report):
+    assert page(report) == page(Report.model_validate_json(report.model_dump_json()))
+
+
+def colours(css, block):
+    body = css[css.index(block) :]
+    return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", body[: body.index("}")]))
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+@pytest.mark.parametrize("block", [":root {", "(prefers-color-scheme: dark)"])
+def test_text_keeps_its_contrast_in_light_and_dark(block):
+    """WCAG 2.1: 4.5 for text, 3 for marks."""
+    css = (Path(page_module.__file__).parent / "templates" / "style.css").read_text()
+    found = colours(css, block)
+
+    def contrast(a, b):
+        low, high = sorted(luminance(found[name]) for name in (a, b))
+        return (high + 0.05) / (low + 0.05)
+
+    for ink in ("ink", "muted", "truth", "claim", "estimate"):
+        assert contrast(ink, "paper") >= 4.5, ink
+    assert contrast("notice", "notice-bg") >= 4.5
+    assert contrast("quiet", "paper") >= 3
+    assert contrast("on-heat", "heat") >= 4.5 and contrast("on-heat", "less") >= 4.5

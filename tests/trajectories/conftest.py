@@ -1,0 +1,135 @@
+"""A small task that uses every rule, and ways to put events on disk and to invent trajectories."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from posology.contracts import Trajectories
+from posology.trajectories.carry import carry, limits, pad
+from posology.trajectories.task import Conversion, Task
+from posology.trajectories.task_file import parse_task
+
+sys.path.append(str(Path(__file__).parent))  # for slow_reference and random_records
+
+Event = tuple[int, int | None, str, float | None]  # subject, microseconds, code, number
+
+SMALL = """
+name: small
+interval: 4
+horizon: 3
+cohort:
+  label: stays
+  anchor: [ICU_ADMISSION//*]
+  min_age: 18
+  conditions:
+    - {label: shock, hours: [-6, 12], any: [{codes: [LAST], below: 20}, {codes: [SHOCK]}]}
+outcome: {discharged: [ICU_DISCHARGE], died: [DIED], died_within: 2, censored: [RECORD_END]}
+features:
+  last: {codes: {LAST: {}, LAST_F: {factor: 0.5, offset: -3}}, low: 0, high: 90, reference: [20, 60], max_age: 10}
+  mean: {codes: [MEAN, MEAN_2], low: 0, high: 80, reference: [20, 60], aggregation: mean, max_age: 6}
+  rate: {codes: [RATE], low: 0, high: 80, reference: [20, 60], aggregation: rate, max_age: 9}
+  min: {codes: [MANY*], low: 0, high: 80, reference: [20, 60], aggregation: min}
+  max: {codes: [MANY*], low: 0, high: 80, reference: [20, 60], aggregation: max, max_age: 3}
+  sum: {codes: [MEAN], low: 0, high: 80, reference: [20, 60], aggregation: sum}
+context:
+  age: {kind: years, codes: [MEDS_BIRTH], low: 18, high: 100, reference: [40, 80]}
+  weight: {kind: value, codes: [WEIGHT, WEIGHT_2], low: 30, high: 200, reference: [60, 90], max_age: 20}
+  male: {kind: presence, codes: [GENDER//M], low: 0, high: 1, reference: [0, 1], scale: category}
+drugs:
+  pressor:
+    {unit: ug/kg/min, by: rate, high: 2, levels: [0, 0.1, 0.3], cuts: [0, 0.2], open_hours: 3,
+     items: {A: {max_rate: 1.5}, B: {factor: 0.1}}}
+  fluid: {unit: mL/h, by: amount, high: 500, levels: [0, 50], cuts: [20], items: {F: {}}}
+"""
+
+
+@pytest.fixture(scope="session")
+def small_task() -> Task:
+    return parse_task(SMALL, "small")
+
+
+@pytest.fixture(scope="session")
+def written_task() -> Task:
+    """The small task, as far as cohorts can be written with it."""
+    task = parse_task(SMALL, "small")
+    features = {name: rule for name, rule in task.features.items() if rule.aggregation != "rate"}
+    own = {name: rule.model_copy(update={"codes": {name.upper(): Conversion()}}) for name, rule in features.items()}
+    drugs = {name: drug.model_copy(update={"by": "rate"}) for name, drug in task.drugs.items()}
+    cohort = task.cohort.model_copy(update={"conditions": ()})
+    pressor = drugs["pressor"].model_copy(update={"high": 1.5})
+    data = task.model_copy(update={"features": own, "drugs": drugs | {"pressor": pressor}, "cohort": cohort})
+    return Task.model_validate_json(data.model_dump_json())
+
+
+@pytest.fixture(scope="session")
+def write_events() -> Callable[..., Path]:
+    """Write events to one parquet file."""
+
+    def write(path: Path, events: list[Event], number: str = "numeric_value", rows: int | None = None) -> Path:
+        subject, time, code, value = zip(*events, strict=True) if events else ((), (), (), ())
+        columns = {
+            "subject_id": pa.array(subject, pa.int64()),
+            "time": pa.array(time, pa.timestamp("us")),
+            "code": pa.array(code, pa.string()),
+            number: pa.array(value, pa.float32()),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns), path, row_group_size=rows)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def invent() -> Callable[[Task, int, int], Trajectories]:
+    """Random trajectories that obey the carrying rule, of all lengths and outcomes."""
+
+    def make(task: Task, stays: int, seed: int) -> Trajectories:
+        g, spec, steps = torch.Generator().manual_seed(seed), task.spec, task.horizon
+        size, interval = (stays, steps + 1, len(spec.features)), torch.tensor(task.interval)
+        length = torch.randint(1, steps + 1, (stays,), generator=g)
+        mask = torch.arange(steps) < length[:, None]
+        hours = torch.where(mask, interval, 0.0)
+        shorter = torch.rand(stays, generator=g) * (interval - 0.02) + 0.018
+        cut = torch.rand(stays, generator=g) < 0.7
+        hours[torch.arange(stays), length - 1] = torch.where(cut, shorter, interval)
+        low, high = (torch.tensor([getattr(f, end) for f in spec.features]) for end in ("low", "high"))
+        measured = low + (high - low) * torch.rand(size, generator=g)
+        seen = torch.rand(size, generator=g) < 0.4
+        midpoint, max_age = limits(spec)
+        older = torch.lerp(interval + 1e-3, max_age - 1e-3, torch.rand(stays, size[2], generator=g))
+        early = (torch.rand(stays, size[2], generator=g) < 0.5) & (max_age > interval + 0.01)
+        vitals = [torch.where(seen[:, 0] | early, measured[:, 0], midpoint)]
+        age = [torch.where(seen[:, 0], 0.0, torch.where(early, older, max_age))]
+        for t in range(steps):
+            v, a = carry(spec, vitals[-1], age[-1], hours[:, t], measured[:, t + 1], seen[:, t + 1])
+            vitals.append(v)
+            age.append(a)
+        given = torch.rand(stays, steps, len(spec.drugs), generator=g)
+        dose = torch.where(given < 0.3, 0.0, given * torch.tensor([d.high for d in spec.drugs]))
+        low, high = (torch.tensor([getattr(f, end) for f in spec.context]) for end in ("low", "high"))
+        context = low + (high - low) * torch.rand(stays, len(spec.context), generator=g)
+        category = torch.tensor([f.scale == "category" for f in spec.context])
+        return pad(
+            Trajectories(
+                spec,
+                torch.stack(vitals, 1),
+                seen,
+                torch.stack(age, 1),
+                torch.where(category, context.round(), context),
+                dose,
+                hours,
+                mask,
+                torch.randint(0, 3, (stays,), generator=g),
+                torch.arange(stays) * 3 + 5,
+                torch.zeros(stays, dtype=torch.int64),
+            )
+        )
+
+    return make

@@ -1,0 +1,154 @@
+"""From events to states: what was measured since the previous decision, aggregated, and carried forward with its age.
+
+State t reads events strictly before t. A window reaches from the previous decision (included) to the decision
+(excluded); windows of the same length before time zero supply what is carried into the first state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..contracts import Spec
+from .carry import carry, limits
+from .codes import CodeBook, covers
+from .meds import HOUR, Events
+from .ranges import Ints, bisect, expand
+from .stays import Stays
+from .task import Aggregation, ContextRule, FeatureRule, Task
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Numbers of stays in a quantity's unit, in bounds, sorted by stay and time, all (M,)."""
+
+    stay: Ints
+    column: Ints  # which feature or context column
+    time: Ints  # microseconds after time zero
+    value: NDArray[np.float32]
+    priority: Ints  # place of the code in the rule: settles ties in time
+
+    def rows(self, index: NDArray[Any]) -> Measurements:
+        return Measurements(
+            self.stay[index], self.column[index], self.time[index], self.value[index], self.priority[index]
+        )
+
+
+def measurements(
+    events: Events, book: CodeBook, rules: dict[str, FeatureRule] | dict[str, ContextRule], stays: Stays, until: Ints
+) -> tuple[Measurements, Ints]:
+    """What was measured for each stay before `until` (N,), and the tally (D, 2): numbers, of them out of bounds."""
+    entries = _entries(book, rules)
+    events = events.rows(np.isin(events.code, entries["number"]) & np.isfinite(events.value))
+    oldest = round(max((rule.max_age for rule in rules.values()), default=0) * HOUR)
+    start = np.searchsorted(events.subject, stays.subject, "left").astype(np.int64)
+    stop = np.searchsorted(events.subject, stays.subject, "right").astype(np.int64)
+    low = bisect(events.time, start, stop, stays.time_zero - oldest)
+    stay, event = expand(low, bisect(events.time, start, stop, until))
+    code = events.code[event]
+    row, entry = expand(np.searchsorted(entries["number"], code), np.searchsorted(entries["number"], code, "right"))
+    stay, event = stay[row], event[row]
+    column = entries["column"][entry]
+    value = (events.value[event] * entries["factor"][entry] + entries["offset"][entry]).astype(np.float32)
+    bounds = np.array([(rule.low, rule.high) for rule in rules.values()], np.float32).reshape(-1, 2)[column]
+    inside = (value >= bounds[:, 0]) & (value <= bounds[:, 1])
+    tally = np.stack([np.bincount(column, minlength=len(rules)), np.bincount(column[~inside], minlength=len(rules))], 1)
+    time = events.time[event] - stays.time_zero[stay]
+    return Measurements(stay, column, time, value, entries["priority"][entry]).rows(inside), tally
+
+
+def states(found: Measurements, stays: Stays, task: Task, spec: Spec) -> tuple[Tensor, Tensor, Tensor]:
+    """Vitals, seen and age (N, T+1, D) of the states; those after a stay's end are to be padded."""
+    step, size = round(task.interval * HOUR), (len(stays), task.horizon + 1, len(task.features))
+    kinds = [rule.aggregation for rule in task.features.values()]
+    window = found.time // step + 1  # 0: the window before time zero
+    late = window >= 0
+    key = (found.stay * size[1] + window) * size[2] + found.column
+    value, _ = _aggregate(found.rows(late), key[late], kinds, int(np.prod(size)))
+    measured = value.reshape(size)
+    rates = [column for column, kind in enumerate(kinds) if kind == "rate"]
+    measured[:, :, rates] /= _window_hours(stays, task)[:, :, None]
+    seen = torch.from_numpy(~np.isnan(measured))
+    filled = torch.from_numpy(np.nan_to_num(measured).astype(np.float32))
+    vitals, age = _first_state(found.rows(~late), window[~late], stays, task, spec)
+    first = torch.where(seen[:, 0], filled[:, 0], vitals), torch.where(seen[:, 0], 0.0, age)
+    path = [first]
+    duration = hours(stays, task)
+    for t in range(task.horizon):
+        path.append(carry(spec, *path[-1], duration[:, t], filled[:, t + 1], seen[:, t + 1]))
+    return torch.stack([v for v, _ in path], 1), seen, torch.stack([a for _, a in path], 1)
+
+
+def hours(stays: Stays, task: Task) -> Tensor:
+    """Hours (N, T) of each interval: the last one ends with the stay, later ones are 0."""
+    step = round(task.interval * HOUR)
+    left = (stays.end - stays.time_zero)[:, None] - np.arange(task.horizon) * step
+    return torch.from_numpy((np.clip(left, 0, step) / HOUR).astype(np.float32))
+
+
+def _window_hours(stays: Stays, task: Task) -> Floats:
+    """Hours (N, T+1) that each window lasted; the one before time zero is a whole interval."""
+    lasted = np.where(hours(stays, task).numpy() > 0, hours(stays, task).numpy(), task.interval)
+    return np.concatenate((np.full((len(stays), 1), task.interval), lasted), 1)
+
+
+def _first_state(found: Measurements, window: Ints, stays: Stays, task: Task, spec: Spec) -> tuple[Tensor, Tensor]:
+    """Vitals and age (N, D) carried into the first state from the last earlier window with a measurement."""
+    shape = (len(stays), len(task.features))
+    midpoint, max_age = limits(spec)
+    young = -found.time / HOUR < max_age.double().numpy()[found.column]
+    found, window = found.rows(young), window[young]
+    key = found.stay * shape[1] + found.column
+    latest = np.full(shape[0] * shape[1], np.iinfo(np.int64).min)
+    np.maximum.at(latest, key, window)
+    last = window == latest[key]
+    kinds = [rule.aggregation for rule in task.features.values()]
+    value, time = _aggregate(found.rows(last), key[last], kinds, latest.size)
+    value = value.reshape(shape)
+    rates = [column for column, kind in enumerate(kinds) if kind == "rate"]
+    value[:, rates] /= task.interval
+    known = torch.from_numpy(~np.isnan(value))
+    age = torch.from_numpy((-time.reshape(shape) / HOUR).astype(np.float32))
+    known &= age < max_age
+    vitals = torch.from_numpy(np.nan_to_num(value).astype(np.float32))
+    return torch.where(known, vitals, midpoint), torch.where(known, age, max_age)
+
+
+def _aggregate(found: Measurements, key: Ints, kinds: list[Aggregation], size: int) -> tuple[Floats, Ints]:
+    """Aggregated value (size,), NaN where nothing was measured, and the time of the last measurement (size,)."""
+    kind = np.array(kinds)[found.column]
+    count = np.bincount(key, minlength=size)
+    total = np.bincount(key, found.value, size)
+    result = np.where(count > 0, total, np.nan)
+    averaged = np.unique(key[kind == "mean"])
+    result[averaged] /= count[averaged]
+    for name, reduce in (("min", np.minimum), ("max", np.maximum)):
+        chosen = kind == name
+        result[key[chosen]] = found.value[chosen]
+        reduce.at(result, key[chosen], found.value[chosen])
+    last = np.full(size, np.iinfo(np.int64).min)
+    np.maximum.at(last, key, found.time)
+    tied = np.flatnonzero((found.time == last[key]) & (kind == "last"))
+    tied = tied[np.lexsort((found.value[tied], -found.priority[tied]))]
+    result[key[tied]] = found.value[tied]  # the code named first wins, and of one code the largest number
+    return result, np.where(count > 0, last, 0)
+
+
+def _entries(book: CodeBook, rules: dict[str, FeatureRule] | dict[str, ContextRule]) -> NDArray[Any]:
+    """Which code numbers feed which columns, sorted by number; a code feeds a column once, by its first pattern."""
+    rows = []
+    for column, rule in enumerate(rules.values()):
+        for number, code in enumerate(book.codes):
+            for priority, (pattern, how) in enumerate(rule.codes.items()):
+                if covers(pattern, code):
+                    rows.append((number, column, how.factor, how.offset, priority))
+                    break
+    kind = [("number", "i4"), ("column", "i8"), ("factor", "f8"), ("offset", "f8"), ("priority", "i8")]
+    return np.sort(np.array(rows, dtype=kind), order=["number", "column"])
