@@ -45,8 +45,8 @@ def fit_behavior(
     """
     obs, action = flatten(train, config.actions)
     tuning_obs, tuning_action = flatten(tuning, config.actions)
-    center, width = obs.mean(0), obs.std(0, correction=0).clamp_min(1e-3)
-    scaled = ((obs - center) / width, action), ((tuning_obs - center) / width, tuning_action)
+    center, gain = _standard(obs)
+    scaled = ((obs - center) * gain, action), ((tuning_obs - center) * gain, tuning_action)
     members = 1 if config.kind == "logistic" else config.members
     networks = []
     for k in range(members):
@@ -57,7 +57,7 @@ def fit_behavior(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1000 * seed + k)
             network = _fit(*scaled, config, report)
-        networks.append(_unscaled(network, center, width))
+        networks.append(_unscaled(network, center, gain))
     counts = action_counts(action, config.actions) + 1.0
     base = 0.5 * counts / counts.sum() + 0.5 / config.actions
     temperature, share = calibrate([network(tuning_obs) for network in networks], base, tuning_action)
@@ -82,7 +82,7 @@ def _fit(train: Pairs, tuning: Pairs, config: BehaviorConfig, report: Callable[[
     for epoch in range(config.epochs):
         for rows in torch.split(torch.randperm(len(obs)).to(obs.device), size):
             optimizer.zero_grad(set_to_none=True)
-            nn.functional.cross_entropy(module(obs[rows]), action[rows]).backward()  # type: ignore[no-untyped-call]
+            nn.functional.cross_entropy(module(obs[rows]), action[rows]).backward()
             optimizer.step()
             updates += 1
             _average(averaged, module, min(config.averaging, updates / (updates + 10)))
@@ -109,8 +109,14 @@ def _average(averaged: nn.Module, module: nn.Module, decay: float) -> None:
         mean.lerp_(weight, 1 - decay)
 
 
-def _unscaled(network: MLP, center: Tensor, width: Tensor) -> MLP:
+def _standard(obs: Tensor) -> tuple[Tensor, Tensor]:
+    """Center and gain (O,) that standardise; gain 0 where a column never varied and so can teach nothing."""
+    deviation = obs.std(0, correction=0)
+    return obs.mean(0), torch.where(deviation > 1e-4, 1 / deviation.clamp_min(0.05), 0.0)
+
+
+def _unscaled(network: MLP, center: Tensor, gain: Tensor) -> MLP:
     """The same network on raw observations: the standardisation folded into its first layer."""
     (weight, bias), *rest = network.layers
-    folded = weight / width
+    folded = weight * gain
     return MLP(((folded, bias - folded @ center), *rest), network.activation)

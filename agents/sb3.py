@@ -25,14 +25,14 @@ class PPOConfig:
     """Settings of PPO (Schulman et al. 2017), for stays of some 18 decisions with the reward at their end."""
 
     steps: int = 300_000  # decisions to train on
-    rollout: int = 36  # decisions of every environment between updates: two stays
+    rollout: int = 6  # decisions of every environment between updates: many small updates learn fastest
     minibatches: int = 4  # per pass over a rollout
-    epochs: int = 6  # passes over each rollout
+    epochs: int = 4  # passes over each rollout
     learning_rate: float = 1e-3  # falls linearly to 0
     hidden: tuple[int, ...] = (64, 64)
     activation: Activation = "relu"
     discount: float = 1.0  # survival counts the same whenever it is decided
-    gae_lambda: float = 0.95
+    gae_lambda: float = 0.9
     clip: float = 0.2
     entropy: float = 0.003
     value_weight: float = 0.5
@@ -41,9 +41,17 @@ class PPOConfig:
     threads: int = 1  # two threads on a busy machine are slower than one
 
 
-def fit_ppo(source: VecEnv, config: PPOConfig, *, seed: int = 0, progress: Progress = silent) -> NetworkPolicy:
+def fit_ppo(
+    source: VecEnv,
+    config: PPOConfig,
+    *,
+    start: NetworkPolicy | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> NetworkPolicy:
     """A policy trained by PPO in the environment `source`, with the very probabilities that PPO's own policy has.
 
+    Training begins at `start`, a policy of the same layers (such as `imitation.imitate` gives), or else by chance.
     The environment must have discrete actions and flat observations (ValueError). Nothing of Stable-Baselines3 is
     kept; the generators of torch, numpy and random are left as they were found.
     """
@@ -54,6 +62,8 @@ def fit_ppo(source: VecEnv, config: PPOConfig, *, seed: int = 0, progress: Progr
         )
     with _seeded_apart(config.threads):
         model = _ppo(source, config, seed)
+        if start is not None:
+            _begin_at(model, start.network)
         model.learn(config.steps, callback=_Reporter(config.steps, progress))
         return export(model)
 
@@ -63,6 +73,19 @@ def export(model: PPO) -> NetworkPolicy:
     actor = [layer for layer in model.policy.mlp_extractor.policy_net if not isinstance(layer, nn.Flatten)]
     activation: Activation = "tanh" if any(isinstance(layer, nn.Tanh) for layer in actor) else "relu"
     return NetworkPolicy(MLP.of(nn.Sequential(*actor, model.policy.action_net).cpu(), activation))
+
+
+def _begin_at(model: PPO, network: MLP) -> None:
+    """Copy the weights of `network` into the actor; ValueError where the layers differ."""
+    members = [*model.policy.mlp_extractor.policy_net, model.policy.action_net]
+    layers = [layer for layer in members if isinstance(layer, nn.Linear)]
+    ours, theirs = [tuple(x.weight.shape) for x in layers], [tuple(weight.shape) for weight, _ in network.layers]
+    if ours != theirs:
+        raise ValueError(f"the policy to start from needs layers {ours}, got {theirs}")
+    with torch.no_grad():
+        for layer, (weight, bias) in zip(layers, network.layers, strict=True):
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
 
 
 def _ppo(vec_env: VecEnv, config: PPOConfig, seed: int) -> PPO:

@@ -17,22 +17,19 @@ class Candidate:
 def select(candidates: Sequence[Candidate], *, limit: float) -> int:
     """Index of the candidate with the smallest penalty whose unsupported share is at most `limit`.
 
-    Where none stays within the limit: the one with the largest penalty. Equal penalties: the better supported one.
-    ValueError for no candidate at all.
+    Where none stays within the limit: the best supported one, since support need not grow with the penalty. Equal
+    numbers: the first by penalty, then by support. ValueError for no candidate at all.
     """
     if not candidates:
         raise ValueError("nothing to choose from: expected at least one candidate")
     order = sorted(range(len(candidates)), key=lambda i: (candidates[i].penalty, candidates[i].unsupported))
     within = [i for i in order if candidates[i].unsupported <= limit]
-    if within:
-        return within[0]
-    largest = candidates[order[-1]].penalty
-    return next(i for i in order if candidates[i].penalty == largest)
+    return within[0] if within else min(order, key=lambda i: candidates[i].unsupported)
 
 
 def rule(limit: float) -> str:
     """The rule in words, for reports."""
     return (
         f"the smallest penalty at which at most {limit:.0%} of the policy's probability falls on actions that the "
-        "fitted clinician takes less than 1 % of the time, on tuning patients; if none, the largest penalty"
+        "fitted clinician takes less than 1 % of the time, on tuning patients; if none, the best supported one"
     )

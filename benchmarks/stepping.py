@@ -43,7 +43,7 @@ def sepsis_vector() -> Contest:
 
 def _contest(
     core: Treatment,
-    batched: Callable[[Treatment, int], Callable[[Array], Array]],
+    batched: Callable[[Treatment, int], Stepper],
     *,
     rows: int,
     goal: float,

@@ -16,6 +16,8 @@ from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
 from .observation import BOUND
+from .render_screen import MODES, Screen
+from .render_style import FRAMES_PER_SECOND
 from .ward import Ward, decide
 
 Observation = NDArray[np.float32]
@@ -26,17 +28,27 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
 
     `reset(seed=s)` admits the first patient of seed s, `reset()` the next one. `info` holds `costs` (J,), the `dose`
     (U,) given and the `outcome`; with `privileged`, the patient's hidden `privileged` memory (M,) too.
+    `render_mode` "rgb_array" draws the stay so far when `render` is called, "human" in a window at every step.
     """
 
+    metadata: dict[str, Any] = {"render_modes": [*MODES], "render_fps": FRAMES_PER_SECOND}  # noqa: RUF012
     observation_space: spaces.Space[Observation]
     action_space: spaces.Space[np.int64]
 
     def __init__(
-        self, env: str | Treatment, *, privileged: bool = False, device: str = "cpu", **options: object
+        self,
+        env: str | Treatment,
+        *,
+        privileged: bool = False,
+        device: str = "cpu",
+        render_mode: str | None = None,
+        **options: object,
     ) -> None:
         self.treatment = treatment_of(ENVS, env, options)
         self.privileged = privileged
         self.device = device
+        self.render_mode = render_mode
+        self._screen = None if render_mode is None else Screen(self.treatment, render_mode)
         self.observation_space = observation_space(self.treatment)
         self.action_space = action_space(self.treatment)
         self._ward: Ward | None = None
@@ -50,6 +62,8 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
         super().reset(seed=seed)
         self._ward = readmit(self.treatment, self._ward, [seed], self._entropy, device=self.device)
         self._ended = False
+        if self._screen is not None:
+            self._screen.admit(self._ward.state)
         return self._observe(self._ward.state), self._hidden(self._ward.state)
 
     @torch.no_grad()
@@ -63,6 +77,8 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
         self._ward = Ward(ward.seed, ward.admission, ward.decision + 1, step.state)
         terminated, truncated = bool(step.terminated), bool(step.truncated)
         self._ended = terminated or truncated
+        if self._screen is not None:
+            self._screen.follow(ward.state, step)
         info = {
             "costs": _array(step.costs[0]),
             "dose": _array(step.dose[0]),
@@ -70,6 +86,15 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
             **self._hidden(step.state),
         }
         return self._observe(step.state), float(step.reward), terminated, truncated, info
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """The stay so far as a picture (700, 1000, 3), in mode "rgb_array"; RuntimeError before a patient is here."""
+        return None if self._screen is None else self._screen.picture()
+
+    def close(self) -> None:
+        """Close the window of mode "human"."""
+        if self._screen is not None:
+            self._screen.close()
 
     @torch.no_grad()
     def action_masks(self) -> NDArray[np.bool_]:

@@ -109,7 +109,7 @@ def _load(paths: Sequence[Path]) -> list[_Run]:
         labels = [path.name for path in paths]
     if len(set(labels)) < len(labels):
         labels = [str(path) for path in paths]
-    return [_Run(*parts, load_arrays(path)) for *parts, path in zip(labels, reports, paths, strict=True)]
+    return [_Run(label, report, load_arrays(p)) for label, report, p in zip(labels, reports, paths, strict=True)]
 
 
 def _check(first: _Run, other: _Run) -> None:

@@ -47,9 +47,9 @@ def axis(values: Iterable[float | None], *, bounds: tuple[float, float] | None =
 
 
 def _step(raw: float) -> float:
-    """The next round step (1, 2 or 5 times a power of ten) at or above `raw`."""
+    """The next round step (1, 2, 2.5 or 5 times a power of ten) at or above `raw`."""
     power = 10.0 ** math.floor(math.log10(raw))
-    return float(next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9)))
+    return float(next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * (1 - 1e-9)))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def limits(report: Report) -> tuple[tuple[str, str], ...]:
         ),
         (
             "The reward is a proxy",
-            f"Values count one thing only: {e.reward}, within {number(e.horizon_decisions * e.interval_hours)} hours."
+            f"Values count one thing only ({e.reward}), within {number(e.horizon_decisions * e.interval_hours)} hours."
             " Later death, organ damage, comfort and cost are not in it.",
         ),
         (

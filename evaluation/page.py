@@ -14,6 +14,7 @@ from .page_lesson import lesson_figure
 from .page_model import comparison_figure, heat_maps, one_step_figure, open_loop_chart
 from .page_policies import policy_rows, selection_chart
 from .page_safety import violation_figures
+from .ranking import rankings
 from .report import Report
 from .style import Values, count, like, number, opening, percent, plain, sentence, unit, words
 from .wording import lesson
@@ -54,19 +55,21 @@ def page(report: Report) -> str:
 
 def _words(report: Report) -> dict[str, object]:
     values = Values.of(report.estimand)
-    outcomes = _outcomes(report)
+    outcomes, rows = _outcomes(report), policy_rows(report)
     return {
         "values": values,
         "value_name": values.name,
         "percent_values": values.percent,
         "truth": report.truth,
-        "ranking": report.ranking,
+        "ranking": report.ranking or rankings(report.policies),
         "estimator": words(report.primary_estimator),
         "facts": _facts(report),
         "contents": _contents(report),
         "lesson": lesson(report),
         "limits": limits(report),
-        "policies": policy_rows(report),
+        "policies": rows,
+        "doubted": [row for row in rows if row.headline is not None and row.headline.reasons],
+        "features": [("", f) for f in report.cohort.features] + [("context", f) for f in report.cohort.context],
         "flow": _flow(report),
         "outcomes": outcomes,
         "outcomes_text": ", ".join(f"{o.name}: {o.count}" for o in outcomes),

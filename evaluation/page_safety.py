@@ -37,7 +37,7 @@ def _violation_figure(policies: list[PolicyReport], name: str) -> StripFigure:
         )
     any_one = told[0][1]
     anchor = next((c.rate for p, c in told if p.kind == "clinician"), None)
-    label = any_one.label or f"{sentence(name)} over {plain(any_one.limit)} {unit(any_one.unit)}"
+    label = any_one.label or f"{sentence(name.removesuffix(' limit'))} over {plain(any_one.limit)} {unit(any_one.unit)}"
     return StripFigure(
         caption=label.replace("ug/", "µg/") + (f" · counted in {usual}" if usual else ""),
         columns=("decisions", "95 % interval"),

@@ -77,6 +77,7 @@ class FeatureSummary(Frozen):
     low: Number = None  # 5th percentile
     high: Number = None  # 95th percentile
     out_of_bounds: int = 0  # values dropped as charting errors
+    binary: bool = False  # 0 or 1: the mean is the share of 1
 
 
 class DrugSummary(Frozen):

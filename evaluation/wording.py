@@ -84,7 +84,7 @@ def _known_truth(report: Report, values: Values) -> Lesson | None:
             f" With the penalty it claims {values.value(both.simulator_value and both.simulator_value.value)}"
             f" and truly gives {values.value(both.true_value and both.true_value.value)}."
         )
-    return Lesson(headline, tuple(paragraphs))
+    return Lesson(f"{headline} The clinicians truly give {values.value(clinicians.value)}.", tuple(paragraphs))
 
 
 def _claims(policy: PolicyReport, values: Values) -> str:

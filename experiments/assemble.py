@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from ..agents.selection import rule
 from ..contracts import Trajectories
-from ..evaluation.report import Estimand, Report, Selection, Truth
+from ..evaluation.ranking import rankings
+from ..evaluation.report import Estimand, Report, Selection, SimulatorReport, Truth
 from .config import ExperimentConfig, RecordCohort
-from .fidelity_stage import simulator_section
 from .judge import Bench
 from .learning import Learned
 from .reading import Cohort
@@ -18,10 +18,15 @@ from .verdicts import Found
 
 
 def assemble(
-    config: ExperimentConfig, run: Run, cohort: Cohort, learned: Learned, bench: Bench, found: Found
+    config: ExperimentConfig,
+    run: Run,
+    cohort: Cohort,
+    learned: Learned,
+    bench: Bench,
+    found: Found,
+    simulator: SimulatorReport,
 ) -> Report:
     """Put the report of a run together."""
-    simulator = simulator_section(config, run, cohort, learned, bench)
     records = isinstance(config.cohort, RecordCohort)
     return Report(
         name=config.name,
@@ -34,6 +39,7 @@ def assemble(
         policies=found.policies,
         simulator=simulator,
         selection=Selection(rule=rule(config.ppo.unsupported_limit), candidates=found.candidates),
+        ranking=rankings(found.policies),
         truth=None if bench.truth is None else _truth(config, bench),
         limits=_limits(cohort.splits["held_out"]),
         provenance=provenance_section(
@@ -44,13 +50,18 @@ def assemble(
 
 def _estimand(config: ExperimentConfig, cohort: Cohort) -> Estimand:
     reward, task = config.reward, cohort.task
+    survival, hours = (reward.alive, reward.died) == (1.0, 0.0), task.horizon * task.interval
     return Estimand(
         reward=f"survival: {reward.alive:g} if discharged alive or in care at the horizon, {reward.died:g} if died",
         discount=config.evaluation.discount,
         horizon_decisions=task.horizon,
         interval_hours=task.interval,
         outcome="death, discharge or horizon",
-        text=f"Expected reward of a stay over at most {task.horizon} decisions of {task.interval:g} hours.",
+        text=f"Probability of being alive at discharge, or after {hours:g} hours."
+        if survival
+        else f"Expected reward of a stay over at most {hours:g} hours.",
+        value_name="survival" if survival else "value",
+        percent=survival,
     )
 
 
@@ -58,7 +69,7 @@ def _truth(config: ExperimentConfig, bench: Bench) -> Truth:
     return Truth(
         patients=config.evaluation.true_stays,
         seed=bench.seed,
-        model=f"{config.cohort.kind} cohort's own model",
+        model="composite sepsis model",
         text="Every policy treats the same simulated patients under the same chance (common random numbers).",
     )
 

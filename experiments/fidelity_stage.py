@@ -1,17 +1,37 @@
-"""The fidelity stage of a run: how well the learned patient predicts held-out stays."""
+"""The fidelity stage of a run: how well the learned patient predicts held-out stays, beside simpler models."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ..contracts import Progress
+from ..evaluation.fidelity import fidelity, simulator_report
+from ..evaluation.fidelity_forecasts import Forecaster
 from ..evaluation.report import SimulatorReport
 from .config import ExperimentConfig
-from .judge import Bench
 from .learning import Learned
 from .reading import Cohort
-from .stages import Run
+from .stages import Run, key_of
+
+FOUND = "simulator.json"
 
 
-def simulator_section(
-    config: ExperimentConfig, run: Run, cohort: Cohort, learned: Learned, bench: Bench
-) -> SimulatorReport:
-    """Errors, calibration and comparisons of the learned patient on held-out stays."""
-    return SimulatorReport(kind="LSTM ensemble", members=learned.patient.members)
+def fidelity_stage(config: ExperimentConfig, run: Run, cohort: Cohort, learned: Learned) -> SimulatorReport:
+    """Errors, calibration and paired comparisons on held-out stays, or what an earlier, unchanged run found."""
+
+    def build(folder: Path, progress: Progress) -> None:
+        models: dict[str, Forecaster] = {"lstm": learned.patient, **learned.references}
+        found = fidelity(models, cohort.splits["held_out"], seed=config.seed, progress=progress)
+        section = simulator_report(
+            found, "lstm", kind="LSTM ensemble", members=learned.patient.members, seed=config.seed
+        )
+        (folder / FOUND).write_text(section.model_dump_json(indent=1), encoding="utf-8")
+
+    key = key_of(patient=learned.patient_key, cohort=cohort.key, seed=config.seed)
+    return run.stage(
+        "fidelity",
+        key,
+        "testing the simulator",
+        build,
+        lambda folder: SimulatorReport.model_validate_json((folder / FOUND).read_text(encoding="utf-8")),
+    )

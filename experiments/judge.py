@@ -145,7 +145,15 @@ def _constraints(one: Judged, bench: Bench, claimed: Value | None, true: Value |
 
 def _rates(rates: Mapping[str, ViolationRate], where: str) -> dict[str, ConstraintReport]:
     return {
-        name: ConstraintReport(rate=r.rate, low=r.low, high=r.high, limit=r.limit, unit=r.unit, measured_in=where)
+        name: ConstraintReport(
+            rate=r.rate,
+            low=r.low,
+            high=r.high,
+            limit=r.limit,
+            unit=r.unit,
+            label=f"{name}: over {r.limit:g} {r.unit}",
+            measured_in=where,
+        )
         for name, r in rates.items()
     }
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from ..agents.baselines import most_frequent, no_treatment, random_policy
 from ..agents.behavior import BehaviorPolicy
 from ..agents.behavior_fit import BehaviorConfig, fit_behavior
+from ..agents.imitation import ImitationConfig, imitate
+from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData
 from ..agents.save import load_policy, save_policy
 from ..agents.sb3 import PPOConfig, fit_ppo
@@ -44,10 +46,11 @@ class Learned:
     train: Decisions
     behavior: BehaviorPolicy
     baselines: dict[str, DiscretePolicy]
-    unpenalised: DiscretePolicy
-    candidates: tuple[Trained, ...]
+    free: Trained  # without a penalty
+    candidates: tuple[Trained, ...]  # one per penalty
     chosen: int
-    key: str
+    patient_key: str  # changes with the simulator
+    key: str  # changes with anything learned
 
     @property
     def penalised(self) -> DiscretePolicy:
@@ -76,9 +79,12 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         "none": no_treatment(actions),
         "most_frequent": most_frequent(logged.train, actions),
     }
+    ppo_key = key_of(simulator=key, behavior=config.behavior.model_dump(), seed=config.seed)
+    start = _start(run, ppo_key, logged, behavior, config.seed)
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
-        policy = _ppo(config, run, simulator_of(config, cohort, patient, penalty), penalty, key, first_seed)
+        environment = simulator_of(config, cohort, patient, penalty)
+        policy = _ppo(config, run, environment, start, penalty=penalty, key=ppo_key, first_seed=first_seed)
         trained.append(Trained(penalty, policy, unsupported_share(logged.tuning, policy, behavior)))
     candidates = tuple(trained[1:])
     chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
@@ -89,9 +95,10 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         train=logged.train,
         behavior=behavior,
         baselines=baselines,
-        unpenalised=trained[0].policy,
+        free=trained[0],
         candidates=candidates,
         chosen=chosen,
+        patient_key=key,
         key=key_of(simulator=key, behavior=config.behavior.model_dump(), ppo=config.ppo.model_dump()),
     )
 
@@ -134,16 +141,35 @@ def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: Logged
     return found
 
 
+def _start(run: Run, key: str, logged: LoggedData, behavior: BehaviorPolicy, seed: int) -> NetworkPolicy:
+    """The fitted clinician in PPO's own network: every policy of a run starts from it."""
+
+    def fit(folder: Path, progress: Progress) -> None:
+        settings = ImitationConfig(hidden=PPOConfig.hidden, activation=PPOConfig.activation)
+        save_policy(imitate(logged.train, behavior, settings, seed=seed, progress=progress), folder / "policy")
+
+    found = run.stage("imitation", key, "imitating the clinician", fit, _load_policy)
+    assert isinstance(found, NetworkPolicy)
+    return found
+
+
 def _ppo(
-    config: ExperimentConfig, run: Run, simulator: Treatment, penalty: float, model_key: str, first_seed: int
+    config: ExperimentConfig,
+    run: Run,
+    environment: Treatment,
+    start: NetworkPolicy,
+    *,
+    penalty: float,
+    key: str,
+    first_seed: int,
 ) -> DiscretePolicy:
     settings = PPOConfig(steps=config.ppo.steps, discount=config.evaluation.discount)
 
     def fit(folder: Path, progress: Progress) -> None:
-        env = sb3_env(simulator, config.ppo.environments, seed=first_seed, device=config.device)
-        save_policy(fit_ppo(env, settings, seed=config.seed, progress=progress), folder / "policy")
+        env = sb3_env(environment, config.ppo.environments, seed=first_seed, device=config.device)
+        save_policy(fit_ppo(env, settings, start=start, seed=config.seed, progress=progress), folder / "policy")
 
-    key = key_of(model=model_key, ppo=config.ppo.model_dump(exclude={"penalties", "unsupported_limit"}), p=penalty)
+    key = key_of(start=key, ppo=config.ppo.model_dump(exclude={"penalties", "unsupported_limit"}), penalty=penalty)
     title = f"training PPO, penalty {penalty:g}" if penalty else "training PPO without penalty"
     return run.stage(f"ppo_{penalty:g}", key, title, fit, _load_policy)
 

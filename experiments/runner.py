@@ -17,9 +17,10 @@ from ..evaluation.report import Report
 from .assemble import assemble
 from .cohorts import clinician, observable_rule, true_treatment
 from .config import ExperimentConfig, SimulatedCohort
+from .fidelity_stage import fidelity_stage
 from .judge import Bench
 from .judged import policies_to_judge
-from .learning import Learned, learn
+from .learning import learn
 from .reading import Cohort, read_cohort
 from .stages import Run, write_text
 from .verdicts import judged_stage
@@ -65,14 +66,15 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
     everyone = policies_to_judge(
         learned.behavior,
         learned.baselines,
-        learned.unpenalised,
+        learned.free.policy,
         learned.penalised,
         config.blends,
         clinician=acting,
         rule=rule,
     )
+    simulator = fidelity_stage(config, run, cohort, learned)
     found = judged_stage(config, run, learned, everyone, bench)
-    return assemble(config, run, cohort, learned, bench, found)
+    return assemble(config, run, cohort, learned, bench, found, simulator)
 
 
 def known_truth(config: ExperimentConfig) -> tuple[Treatment | None, Clinician | None, Clinician | None]:
@@ -118,6 +120,3 @@ def _show_policies(console: Console, report: Report) -> None:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-__all__ = ["Learned", "known_truth", "run_experiment"]

@@ -80,6 +80,7 @@ def _summary(feature: Feature, values: Tensor, measured: float, out_of_bounds: i
         low=None if low is None else float(low),
         high=None if high is None else float(high),
         out_of_bounds=out_of_bounds,
+        binary=feature.scale == "category" and len(feature.levels) <= 2,
     )
 
 

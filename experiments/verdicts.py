@@ -57,15 +57,16 @@ def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone:
 def _candidates(learned: Learned, bench: Bench, progress: Progress) -> tuple[Candidate, ...]:
     """Every penalty tried, with its claim and its truth: looked at after the choice, never used for it."""
     rows = []
-    for number, trained in enumerate(learned.candidates):
-        progress(0.8 + 0.2 * number / len(learned.candidates), f"penalty {trained.penalty:g}")
+    tried = (learned.free, *learned.candidates)
+    for number, trained in enumerate(tried):
+        progress(0.8 + 0.2 * number / len(tried), f"penalty {trained.penalty:g}")
         rows.append(
             Candidate(
                 penalty=trained.penalty,
                 unsupported=trained.unsupported,
                 claimed=value_in(bench.simulator, trained.policy, bench, bench.config.simulator_stays),
                 true=value_in(bench.truth, trained.policy, bench, bench.config.true_stays),
-                chosen=number == learned.chosen,
+                chosen=trained is learned.candidates[learned.chosen],
             )
         )
     return tuple(rows)

@@ -15,7 +15,7 @@ from torch.special import ndtr
 from ..contracts import Spec
 from ..trajectories.carry import limits
 from ..trajectories.scaling import Scaler
-from .admission_fit import KNOTS, REACH
+from .admission_fit import KNOTS, REACH, discrete
 
 NEVER, CARRIED, SEEN = 0.0, 1.0, 2.0  # how a first value came to be known
 
@@ -25,25 +25,28 @@ class _Columns:
     """Constants on one device."""
 
     quantiles: Tensor  # (J, KNOTS)
+    cuts: Tensor  # (J, L)
     factor: Tensor  # (J, J)
     inverse: Tensor  # (C, C)
     vitals: Scaler
     context: Scaler
     bounds: tuple[Tensor, Tensor]  # (C + D,) lowest and highest values of context and vitals
-    whole: Tensor  # (C + D,) bool: categories
+    whole: Tensor  # (J,) bool: discrete columns
     midpoint: Tensor  # (D,)
     max_age: Tensor  # (D,) hours
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Admission:
     """The joint distribution of J = C + 3 D columns: context, first vitals, how each is known, age if carried.
 
-    Columns are in scaled units; `quantiles` are read at KNOTS equally spaced standard normals from -REACH to REACH.
+    Columns are in scaled units. A continuous one is read from its `quantiles` at KNOTS equally spaced standard
+    normals from -REACH to REACH; the level of a discrete one is the number of its `cuts` below the standard normal.
     """
 
     spec: Spec
     quantiles: Tensor  # (J, KNOTS) rising along each row
+    cuts: Tensor  # (J, L) rising along each row
     factor: Tensor  # (J, J) lower triangular factor of the correlation of normal scores
     _on: dict[torch.device, _Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -58,11 +61,11 @@ class Admission:
         width, features = len(self.spec.context), len(self.spec.features)
         if context is not None:
             noise = torch.cat([self._noise_of(context, noise[:, :width]), noise[:, width:]], 1)
-        column = _read(c.quantiles, noise @ c.factor.t())
+        normal = noise @ c.factor.t()
+        level = (normal[:, :, None] > c.cuts).sum(2).to(normal.dtype)
+        column = torch.where(c.whole, level, _read(c.quantiles, normal))
         shown, value, known, age = column.split([width, features, features, features], 1)
-        known = known.round()
         drawn = torch.cat([c.context.unscale(shown), c.vitals.unscale(value)], 1)
-        drawn = torch.where(c.whole, drawn.round(), drawn)
         drawn = torch.minimum(torch.maximum(drawn, c.bounds[0]), c.bounds[1])
         age = torch.expm1(age.clamp(0, 1) * torch.log1p(c.max_age))
         return (
@@ -76,11 +79,14 @@ class Admission:
         """The noise (B, C) under which `context` (B, C) is drawn; `noise` chooses among all that give a category."""
         c = self._columns(noise.device)
         width = len(self.spec.context)
-        scaled, half = c.context.scale(context), torch.where(c.whole[:width], 0.5, 0.0)
-        low = _crossing(c.quantiles[:width], scaled - half)
-        high = _crossing(c.quantiles[:width], scaled + half)
-        share = ndtr(low) + (ndtr(high) - ndtr(low)) * ndtr(noise)
-        normal = torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6))
+        whole = c.whole[:width]
+        point = ndtr(_crossing(c.quantiles[:width], c.context.scale(context)))
+        ends = torch.nn.functional.pad(ndtr(c.cuts[:width]), (1, 1))
+        ends[:, -1] = 1.0  # the shares (C, L + 2) up to which each level reaches, from 0 on
+        level = torch.where(whole, context, 0.0).long().clamp(0, ends.shape[1] - 2).t()
+        low, high = ends.gather(1, level).t(), ends.gather(1, level + 1).t()
+        share = torch.where(whole, low + (high - low) * ndtr(noise), point)
+        normal: Tensor = torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6))
         return normal @ c.inverse.t()
 
     def _columns(self, device: torch.device) -> _Columns:
@@ -90,6 +96,7 @@ class Admission:
             width = len(self.spec.context)
             self._on[device] = _Columns(
                 quantiles=self.quantiles.to(device),
+                cuts=self.cuts.to(device),
                 factor=self.factor.to(device),
                 inverse=torch.linalg.inv(self.factor[:width, :width]).to(device),
                 vitals=Scaler.of(self.spec.features).to(device),
@@ -98,7 +105,7 @@ class Admission:
                     torch.tensor([f.low for f in both], device=device),
                     torch.tensor([f.high for f in both], device=device),
                 ),
-                whole=torch.tensor([f.scale == "category" for f in both], device=device),
+                whole=torch.from_numpy(discrete(self.spec)).to(device),
                 midpoint=midpoint,
                 max_age=max_age,
             )

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from ..contracts import Trajectories
+from ..contracts import Spec, Trajectories
 from ..trajectories.scaling import Scaler, scale_age
 
 KNOTS, REACH = 49, 3.0  # quantiles are kept at KNOTS equally spaced standard normals from -REACH to REACH
@@ -18,22 +18,33 @@ _LARGEST = 0.98  # correlation
 Array = NDArray[np.float64]
 
 
-def fit_admission(stays: Trajectories) -> tuple[torch.Tensor, torch.Tensor]:
-    """Quantiles (J, KNOTS) and lower triangular factor (J, J) of the first states of stays.
+def discrete(spec: Spec) -> NDArray[np.bool_]:
+    """Which of the J columns take whole numbers from 0 on (J,): categories, and how a value is known."""
+    category = [f.scale == "category" for f in (*spec.context, *spec.features)]
+    known, age = [True] * len(spec.features), [False] * len(spec.features)
+    return np.array([*category, *known, *age])
 
+
+def fit_admission(stays: Trajectories) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Quantiles (J, KNOTS), cuts (J, L) and lower triangular factor (J, J) of the first states of stays.
+
+    A continuous column has quantiles, a discrete one cuts: its level is the number of cuts below a standard normal.
     ValueError for fewer than CROWD stays.
     """
     if len(stays) < CROWD:
         raise ValueError(f"an admission distribution needs at least {CROWD} stays, got {len(stays)}: widen the cohort")
-    columns = _columns(stays)
-    quantiles = np.stack([_quantiles(column) for column in columns.T])
-    correlation = _correlation(columns)
-    factor = np.linalg.cholesky(correlation)
-    return torch.tensor(quantiles, dtype=torch.float32), torch.tensor(factor, dtype=torch.float32)
+    columns, whole = _columns(stays), discrete(stays.spec)
+    levels = max([3, *(len(f.levels) for f in (*stays.spec.context, *stays.spec.features))])
+    quantiles = [np.zeros(KNOTS) if w else _quantiles(column) for column, w in zip(columns.T, whole, strict=True)]
+    cuts = [_cuts(column, levels) if w else np.full(levels - 1, np.inf) for column, w in zip(columns.T, whole, strict=True)]
+    factor = np.linalg.cholesky(_correlation(columns))
+    found = (torch.tensor(np.stack(quantiles)), torch.tensor(np.stack(cuts)), torch.tensor(factor))
+    quantile, cut, lower = (tensor.float() for tensor in found)
+    return quantile, cut, lower
 
 
 def _columns(stays: Trajectories) -> Array:
-    """Scaled first columns (N, J); NaN where there is nothing to learn from: a value never known, an age not carried."""
+    """Scaled first columns (N, J); NaN where nothing is to be learned: a value never known, an age not carried."""
     spec = stays.spec
     age = scale_age(spec, stays.age[:, 0])
     seen = stays.seen[:, 0]
@@ -61,7 +72,15 @@ def _quantiles(column: Array) -> Array:
     low = np.clip(low - lacking // 2, 0, len(known) - CROWD)
     high = np.minimum(np.maximum(high + lacking - lacking // 2, low + CROWD), len(known))
     total = np.concatenate([[0.0], np.cumsum(known)])
-    return np.maximum.accumulate((total[high] - total[low]) / (high - low))
+    return np.asarray(np.maximum.accumulate((total[high] - total[low]) / (high - low)))
+
+
+def _cuts(column: Array, levels: int) -> Array:
+    """Standard normals (levels - 1,) up to which levels 0, 1, ... reach; level 0 alone where nothing is known."""
+    known = column[~np.isnan(column)]
+    if not len(known):
+        return np.full(levels - 1, np.inf)
+    return np.asarray(ndtri([(known <= level).mean() for level in range(levels - 1)]))
 
 
 def _correlation(columns: Array) -> Array:
@@ -83,7 +102,7 @@ def _correlation(columns: Array) -> Array:
     value, vector = np.linalg.eigh(correlation)
     correlation = (vector * np.maximum(value, 1e-3)) @ vector.T
     spread = np.sqrt(np.diag(correlation))
-    return correlation / np.outer(spread, spread)
+    return np.asarray(correlation / np.outer(spread, spread))
 
 
 def _scores(column: Array) -> Array:

@@ -37,7 +37,7 @@ class HIV:
     """
 
     longest_hours: float = 5 * DAY
-    substep_hours: float = 3.0
+    substep_hours: float = 6.0
     variability: float = 0.2
     noise_sd: float = 0.2
 

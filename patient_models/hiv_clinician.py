@@ -5,6 +5,7 @@ Every threshold is a design choice after the guided interruptions of the trials 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -17,16 +18,17 @@ from .hiv_spec import SPEC
 from .lognormal_levels import LognormalLevels, draw_level
 
 CD4, VIRAL_LOAD = SPEC.feature("cd4"), SPEC.feature("viral_load")
-PER_SEVERITY = 0.4  # log dose per SD of severity at confounding 1
+ADHERENCE = SPEC.context_column("adherence")
+PER_SEVERITY = 0.25  # log dose per SD of severity at confounding 1
 
 
 @dataclass(frozen=True)
 class HIVClinician:
-    """Efficacy = rule x exp(.4 (confounding z + hidden_confounding h) + N(0, .6)), given where it exceeds half the full.
+    """Efficacy = rule x exp(.25 (confounding z + hidden_confounding h) + N(0, .6)), given if above half the full.
 
-    z is the severity that the record shows, h the one that it does not, both in SD and centred on the clinician's
-    own course, so that confounding moves when drugs are given and hardly how much. Both drugs share the rule; their
-    noise is their own. A level slips with probability `slip` and keeps at least `floor`.
+    z is the severity that the record shows (poor adherence), h the one that it does not (slow viral clearance), both
+    in SD, centred and fixed for a patient: were it the viral load, confounding would time interruptions and improve
+    care. Both drugs share the rule; their noise is their own. Levels slip and keep a floor, see `LognormalLevels`.
     """
 
     confounding: float = 1.0
@@ -43,7 +45,7 @@ class HIVClinician:
         Indicated with CD4 below 500 /uL or a viral load above 10,000; the course in progress is rather kept.
         """
         good = (state.vitals[:, CD4] > 500) & (state.vitals[:, VIRAL_LOAD] < 1e4)
-        push = torch.where(good, -0.5, 0.8)[:, None] + torch.where(state.last_dose > 0, 0.3, 0.0)
+        push = torch.where(good, -0.6, 0.4)[:, None] + torch.where(state.last_dose > 0, 0.3, 0.0)
         return push.exp() * push.new_tensor([drug.cuts[0] for drug in SPEC.drugs])
 
     def shift(self, state: PatientState) -> Tensor:
@@ -76,12 +78,10 @@ class HIVClinician:
 
 
 def shown_severity(state: PatientState) -> Tensor:
-    """Severity (B,) that the record shows, in SD of log viral load over log CD4."""
-    virus = (state.vitals[:, VIRAL_LOAD].log10() - 3.8) / 0.9
-    cells = (state.vitals[:, CD4].log10() - 2.7) / 0.3
-    return ((virus - cells) / 1.5).clamp(-2, 2)
+    """Severity (B,) that the record shows, in SD of poor adherence, from which therapy works less well."""
+    return ((0.925 - state.context[:, ADHERENCE]) / 0.085).clamp(-2, 2)
 
 
 def hidden_severity(state: PatientState) -> Tensor:
-    """Severity (B,) that the record does not show, in SD of the true immune response: few effectors are severe."""
-    return ((2.3 - recall(state.memory, "effectors").log10()) / 1.3).clamp(-2, 2)
+    """Severity (B,) that the record does not show, in SD of slow viral clearance."""
+    return ((math.log(13.0) - recall(state.memory, "clearance").log()) / 0.2).clamp(-2, 2)

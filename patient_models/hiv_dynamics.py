@@ -28,130 +28,137 @@ HALF_BIRTH, EXHAUSTION, HALF_EXHAUSTION = 100.0, 0.25, 500.0  # Kb cells/mL, dE 
 GAMMA = 1 - 0.5**0.5  # of the Rosenbrock method, for which it is L-stable
 
 
+PARTS = (
+    2,
+    2,
+    1,
+    1,
+)  # rows of the populations (6, B): target cells, infected cells (CD4, macrophages), virus, effectors
+
+
 class Rates(NamedTuple):
-    """Constants of a step. Pairs (2, B) hold CD4 cells, then macrophages."""
+    """Constants of a step. Pairs (2, B) hold CD4 cells, then macrophages; h is the implicit share of a sub-step."""
 
     infection: Tensor  # (2, B) k1, k2 under treatment
     source: Tensor  # (2, 1)
-    death: Tensor  # (B,)
-    production: Tensor  # (B,) (1 - e2) NT delta
-    clearance: Tensor  # (B,)
-    response: Tensor  # (B,)
+    death: Tensor  # (1, B)
+    production: Tensor  # (1, B) (1 - e2) NT delta
+    clearance: Tensor  # (1, B)
+    growth: Tensor  # (1, B) bE - dE - deltaE
+    half: Tensor  # (2, 1) Kb, Kd
+    birth: Tensor  # (1, B) -bE Kb
+    dt: Tensor  # (1, B) days
+    h: Tensor  # (1, B)
+    h_infection: Tensor  # (2, B)
+    h_killing: Tensor  # (1, B)
+    h_production: Tensor  # (1, B)
+    diagonals: tuple[Tensor, Tensor, Tensor, Tensor]  # (1, B) each: 1; 1 + h d; 1 + h delta; 1 + h c
 
-
-class Populations(NamedTuple):
-    """The state of the equations, or their right-hand side."""
-
-    target: Tensor  # (2, B)
-    infected: Tensor  # (2, B)
-    virus: Tensor  # (B,)
-    effectors: Tensor  # (B,)
+    @classmethod
+    def of(cls, m: HIVMemory, efficacy: tuple[Tensor, Tensor], dt: Tensor) -> Rates:
+        """The constants under efficacies (B,) of both drugs, in sub-steps of dt (B,) days."""
+        first, second = efficacy
+        free = torch.stack((1 - first, 1 - MACROPHAGE_EFFECT * first))
+        infection = free * torch.stack((m.infectivity, m.macrophage_infectivity))
+        production, h = (1 - second) * BURST * m.death, GAMMA * dt
+        row = torch.stack((m.death, production, m.clearance, m.response, dt, h, torch.ones_like(h))).unsqueeze(1)
+        death, production, clearance, response, dt, h, one = row.unbind(0)
+        return cls(
+            infection=infection,
+            source=dt.new_tensor(SOURCES)[:, None],
+            death=death,
+            production=production,
+            clearance=clearance,
+            growth=response - EXHAUSTION - EFFECTOR_LOSS,
+            half=dt.new_tensor((HALF_BIRTH, HALF_EXHAUSTION))[:, None],
+            birth=-HALF_BIRTH * response,
+            dt=dt,
+            h=h,
+            h_infection=h * infection,
+            h_killing=h * KILLING,
+            h_production=h * production,
+            diagonals=(one, one + h * LOSS, one + h * death, one + h * clearance),
+        )
 
 
 def advance(m: HIVMemory, efficacy: tuple[Tensor, Tensor], days: Tensor, substeps: int) -> HIVMemory:
     """The patients `days` (B,) later under efficacies (B,) of both drugs, in equal sub-steps."""
-    first, second = efficacy
-    rates = Rates(
-        infection=torch.stack(
-            ((1 - first) * m.infectivity, (1 - MACROPHAGE_EFFECT * first) * m.macrophage_infectivity)
-        ),
-        source=days.new_tensor(SOURCES)[:, None],
-        death=m.death,
-        production=(1 - second) * BURST * m.death,
-        clearance=m.clearance,
-        response=m.response,
-    )
-    p = Populations(
-        torch.stack((m.healthy, m.macrophages)),
-        torch.stack((m.infected, m.infected_macrophages)),
-        m.virus,
-        m.effectors,
-    )
-    dt = days / substeps
+    rates = Rates.of(m, efficacy, days / substeps)
+    y = torch.stack((m.healthy, m.macrophages, m.infected, m.infected_macrophages, m.virus, m.effectors))
     for _ in range(substeps):
-        p = _rosenbrock(p, rates, dt)
-    return m._replace(
-        healthy=p.target[0],
-        macrophages=p.target[1],
-        infected=p.infected[0],
-        infected_macrophages=p.infected[1],
-        virus=p.virus,
-        effectors=p.effectors,
+        y = _rosenbrock(y, rates)
+    return HIVMemory(*m[: -len(y)], *y.unbind(0))
+
+
+def slope(y: Tensor, r: Rates) -> tuple[Tensor, Tensor]:
+    """The right-hand side (6, B), per day, and in it the growth rate of effectors (1, B)."""
+    target, infected, virus, effectors = y.split(PARTS)
+    new = (target * virus).mul_(r.infection)
+    both = infected.sum(0, keepdim=True)
+    below = (both + r.half).reciprocal_()  # bE I / (I + K) = bE - bE K / (I + K)
+    growth = torch.addcmul(r.growth, r.birth, below[:1]).add_(below[1:], alpha=EXHAUSTION * HALF_EXHAUSTION)
+    killing = torch.add(r.death, effectors, alpha=KILLING)
+    budding = torch.addcmul(both * r.production, r.clearance, virus, value=-1)
+    parts = (
+        torch.sub(r.source, target, alpha=LOSS).sub_(new),
+        torch.addcmul(new, killing, infected, value=-1),
+        budding.sub_(new.sum(0, keepdim=True)),
+        (growth * effectors).add_(EFFECTOR_SOURCE),
     )
+    return torch.cat(parts), growth
 
 
-def slope(p: Populations, r: Rates) -> Populations:
-    """The right-hand side, per day."""
-    new = r.infection * p.virus * p.target
-    infected = p.infected.sum(0)
-    virus = torch.addcmul(-new.sum(0), r.production, infected).addcmul_(r.clearance, p.virus, value=-1)
-    killed = torch.add(r.death, p.effectors, alpha=KILLING) * p.infected
-    return Populations(
-        target=torch.sub(r.source - new, p.target, alpha=LOSS),
-        infected=new - killed,
-        virus=virus,
-        effectors=(_growth(infected, r) * p.effectors).add_(EFFECTOR_SOURCE),
-    )
+def _rosenbrock(y: Tensor, r: Rates) -> Tensor:
+    """The populations (6, B) a sub-step later, by ROS2 with the Jacobian less the effectors' coupling.
 
-
-def _growth(infected: Tensor, r: Rates) -> Tensor:
-    """Net growth rate of effectors (B,), per day, among `infected` cells (B,)."""
-    birth = r.response * infected / (infected + HALF_BIRTH)
-    return torch.sub(birth, infected / (infected + HALF_EXHAUSTION), alpha=EXHAUSTION).sub_(EFFECTOR_LOSS)
-
-
-def _rosenbrock(p: Populations, r: Rates, dt: Tensor) -> Populations:
-    """One sub-step of ROS2, second order whatever the matrix, here the Jacobian without the effectors' coupling.
-
-    Verwer, Spee, Blom & Hundsdorfer (1999), SIAM J Sci Comput 20:1456, equation 2.5. Infection is stiff: at a viral
-    rebound macrophages are infected at 60 per day, and virus is cleared at 13.
+    Second order whatever the matrix: Verwer, Spee, Blom & Hundsdorfer (1999), SIAM J Sci Comput 20:1456, eq. 2.5.
+    Infection is stiff: at a viral rebound macrophages are infected at 60 per day, and virus is cleared at 13.
     """
-    solve = _Solver.of(p, r, GAMMA * dt)
-    first = solve(slope(p, r))
-    moved = Populations(*(torch.addcmul(x, dt, k).clamp_min_(0) for x, k in zip(p, first, strict=True)))
-    second = solve(Populations(*(s.sub(k, alpha=2) for s, k in zip(slope(moved, r), first, strict=True))))
-    changes = (torch.add(b, a, alpha=3).mul_(0.5 * dt) for a, b in zip(first, second, strict=True))
-    return Populations(*(c.add_(x).clamp_min_(0) for c, x in zip(changes, p, strict=True)))
+    change, growth = slope(y, r)
+    solve = _Solver.of(y, growth, r)
+    first = solve(change)
+    change, _ = slope(torch.addcmul(y, r.dt, first).clamp_min_(0), r)
+    second = solve(change.sub_(first, alpha=2))
+    return torch.addcmul(y, r.dt, second.add_(first, alpha=3), value=0.5).clamp_min_(0)
 
 
 class _Solver(NamedTuple):
-    """Solves (1 - h J) x = y by elimination; h is the diagonal's share of the sub-step."""
+    """Solves (1 - h J) x = y by elimination; the diagonals are inverted."""
 
-    target: Tensor  # (2, B) diagonal of the target cells, inverted
-    infected: Tensor  # (2, B) diagonal of the infected cells, inverted
-    effectors: Tensor  # (B,) diagonal of the effectors, inverted
+    target: Tensor  # (2, B) diagonal
+    infected: Tensor  # (2, B) diagonal
+    effectors: Tensor  # (1, B) diagonal
     passing: Tensor  # (2, B) h k V: target cells turned infected
-    hit: Tensor  # (2, B) h k T: per virion
-    bound: Tensor  # (2, B) change of target cells per change of virus, negated
-    spread: Tensor  # (2, B) change of infected cells per change of virus
-    budding: Tensor  # (B,) h (1 - e2) NT delta
-    virus: Tensor  # (B,) what remains of the virus's diagonal, inverted
+    bound: Tensor  # (2, B) loss of target cells per gain of virus
+    spread: Tensor  # (2, B) gain of infected cells per gain of virus
+    budding: Tensor  # (1, B) h (1 - e2) NT delta
+    virus: Tensor  # (1, B) what the elimination leaves of the diagonal
 
     @classmethod
-    def of(cls, p: Populations, r: Rates, h: Tensor) -> _Solver:
-        scaled = h * r.infection
-        passing, hit = scaled * p.virus, scaled * p.target
-        target = (passing + (1 + LOSS * h)).reciprocal_()
-        infected = torch.addcmul(torch.ones_like(h), h, torch.add(r.death, p.effectors, alpha=KILLING)).reciprocal()
+    def of(cls, y: Tensor, growth: Tensor, r: Rates) -> _Solver:
+        targets, _, viruses, effectors = y.split(PARTS)
+        one, lost, dead, cleared = r.diagonals
+        passing, hit = r.h_infection * viruses, r.h_infection * targets
+        target = (passing + lost).reciprocal_()
+        infected = torch.addcmul(dead, r.h_killing, effectors).reciprocal_()
         bound = hit * target
-        spread = torch.addcmul(hit, passing, bound, value=-1).mul_(infected)
-        budding = h * r.production
-        inner = torch.addcmul(hit, passing, bound, value=-1).sum(0).addcmul_(h, r.clearance).add_(1)
-        inner.addcmul_(budding, spread.sum(0), value=-1)
-        effectors = torch.addcmul(torch.ones_like(h), h, _growth(p.infected.sum(0), r), value=-1).reciprocal_()
-        return cls(target, infected, effectors, passing, hit, bound, spread, budding, inner.reciprocal_())
+        net = hit.addcmul_(passing, bound, value=-1)
+        spread = net * infected
+        virus = torch.addcmul(cleared, r.h_production, spread.sum(0, keepdim=True), value=-1)
+        virus.add_(net.sum(0, keepdim=True)).reciprocal_()
+        stay = torch.addcmul(one, r.h, growth, value=-1).reciprocal_()
+        return cls(target, infected, stay, passing, bound, spread, r.h_production, virus)
 
-    def __call__(self, y: Populations) -> Populations:
-        target = y.target * self.target  # were the virus not to change
+    def __call__(self, y: Tensor) -> Tensor:
+        targets, infecteds, viruses, effectors = y.split(PARTS)
+        target = targets * self.target  # were the virus not to change
         gained = self.passing * target
-        infected = (y.infected + gained).mul_(self.infected)
-        virus = torch.addcmul(y.virus - gained.sum(0), self.budding, infected.sum(0)).mul_(self.virus)
-        return Populations(
-            target=torch.addcmul(target, self.bound, virus, value=-1),
-            infected=torch.addcmul(infected, self.spread, virus),
-            virus=virus,
-            effectors=y.effectors * self.effectors,
-        )
+        infected = (infecteds + gained).mul_(self.infected)
+        virus = torch.addcmul(viruses, self.budding, infected.sum(0, keepdim=True))
+        virus.sub_(gained.sum(0, keepdim=True)).mul_(self.virus)
+        target.addcmul_(self.bound, virus, value=-1)
+        infected.addcmul_(self.spread, virus)
+        return torch.cat((target, infected, virus, effectors * self.effectors))
 
 
 def set_point(

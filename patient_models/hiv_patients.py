@@ -15,7 +15,8 @@ SLOWEST = 0.01  # 1/day: effectors decay at least that fast at the set point, so
 
 def draw_adherence(noise: Tensor) -> Tensor:
     """Share of tablets taken (B, 1) from noise (B,): median .96, fifth percentile .74. A design choice."""
-    return (1 - 0.3 * ndtr(noise) ** 3)[:, None]
+    share: Tensor = 1 - 0.3 * ndtr(noise) ** 3
+    return share[:, None]
 
 
 def draw_patients(noise: Tensor, variability: float) -> HIVMemory:

@@ -17,7 +17,7 @@ from .learned_setting import Setting
 from .learned_step import drawn, step_noise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Affine:
     """A `PatientModel` whose raw outputs are `weight` times the inputs: `kind` says how it was fitted."""
 
@@ -48,19 +48,12 @@ class Affine:
 
     def forecast(self, state: PatientState, dose: Tensor, hours: Tensor) -> Forecast:
         """What is expected `hours` (B,) later under `dose` (B, U)."""
-        layout = self.setting.layout
-        device = dose.device
-        if device not in self._on:
-            self._on[device] = self.weight.to(device)
-        weight = self._on[device]
-        raw = torch.addmm(weight[-1], layout.columns(state, dose, hours), weight[:-1])
-        return forecast(raw, layout.values(state.vitals), hours)
+        return forecast(self._raw(state, dose, hours), self.setting.layout.values(state.vitals), hours)
 
     def step(self, state: PatientState, dose: Tensor, hours: Tensor, noise: Tensor) -> PatientState:
-        """The patients later, with noise (B, 2 D + 1); ValueError outside a drug's range."""
+        """The patients later, with noise (B, 2 D + 2); ValueError outside a drug's range."""
         refuse_outside(self.spec, dose, hours, self.setting.longest_hours)
-        expected = self.forecast(state, dose, hours)
-        return drawn(self.setting.layout, state, expected, (dose, hours), noise)
+        return drawn(self.setting.layout, state, self._raw(state, dose, hours), (dose, hours), noise)
 
     def disagreement(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
         """Zero (B,): a single model never disagrees with itself."""
@@ -79,3 +72,11 @@ class Affine:
         """What `save` wrote."""
         parts = load_parts(folder, ("linear", "persistence"))
         return cls(parts.kind, parts.setting, parts.weights["weight"])
+
+    def _raw(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
+        """Raw outputs (B, P)."""
+        device = dose.device
+        if device not in self._on:
+            self._on[device] = self.weight.to(device)
+        weight = self._on[device]
+        return torch.addmm(weight[-1], self.setting.layout.columns(state, dose, hours), weight[:-1])

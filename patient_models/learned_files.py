@@ -16,7 +16,7 @@ from .learned_inputs import InputLayout
 from .learned_setting import Setting
 
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
-_ADMISSION = ("admission.quantiles", "admission.factor")
+_ADMISSION = ("admission.quantiles", "admission.cuts", "admission.factor")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ def save_parts(
     if (folder / MODEL).exists():
         raise FileExistsError(f"{folder} already holds a model; remove it or choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = dict(zip(_ADMISSION, (setting.admission.quantiles, setting.admission.factor), strict=True)) | weights
+    admission = setting.admission
+    drawn = (admission.quantiles, admission.cuts, admission.factor)
+    arrays = dict(zip(_ADMISSION, drawn, strict=True)) | weights
     text = {
         "kind": kind,
         "config": config,
@@ -64,13 +66,16 @@ def load_parts(folder: str | Path, kinds: tuple[str, ...]) -> Parts:
     if text["kind"] not in kinds:
         raise ValueError(f"{folder} holds a model of kind {text['kind']!r}, expected one of {', '.join(kinds)}")
     weights = load_file(folder / WEIGHTS)
+    lacking = [name for name in _ADMISSION if name not in weights]
+    if lacking:
+        raise ValueError(f"{folder / WEIGHTS}: {lacking[0]} is missing; fit and save the model anew")
     spec = spec_from_json(text["spec"])
-    quantiles, factor = (weights.pop(name) for name in _ADMISSION)
+    quantiles, cuts, factor = (weights.pop(name) for name in _ADMISSION)
     return Parts(
         kind=text["kind"],
         setting=Setting(
             layout=InputLayout(spec),
-            admission=Admission(spec, quantiles, factor),
+            admission=Admission(spec, quantiles, cuts, factor),
             fixed_hours=text["fixed_hours"],
             longest_hours=text["longest_hours"],
         ),

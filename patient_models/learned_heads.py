@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..contracts import DIED, DISCHARGED, PatientState, Trajectories
+from ..contracts import DIED, DISCHARGED, Trajectories
 from .learned_inputs import BOUND, InputLayout, states_of
 
 NEVER = -30.0  # log rate per hour of an outcome that no training stay had
@@ -31,21 +31,22 @@ class Raw(NamedTuple):
     """Raw outputs (..., P), named."""
 
     change: Tensor  # (..., D) of the scaled value since it was last known
-    log_sd: Tensor  # (..., D)
+    log_sd: Tensor  # (..., D) of what is each feature's own
+    shared: Tensor  # (..., D) what one standard normal, the same for all features, adds: they err together
     logit: Tensor  # (..., D) of being measured
     log_rate: Tensor  # (..., 2) hazards of discharge and death per hour
 
 
 def outputs(features: int) -> int:
     """P, the number of raw outputs."""
-    return 3 * features + 2
+    return 4 * features + 2
 
 
 def split_raw(raw: Tensor) -> Raw:
     """Raw outputs (..., P) within bounds that keep every likelihood finite."""
-    features = (raw.shape[-1] - 2) // 3
-    change, log_sd, logit, log_rate = raw.split([features, features, features, 2], -1)
-    return Raw(change, log_sd.clamp(*_LOG_SD), logit, log_rate.clamp(*LOG_RATE))
+    features = (raw.shape[-1] - 2) // 4
+    change, log_sd, shared, logit, log_rate = raw.split([features] * 4 + [2], -1)
+    return Raw(change, log_sd.clamp(*_LOG_SD), shared.clamp(-BOUND, BOUND), logit, log_rate.clamp(*LOG_RATE))
 
 
 def forecast(raw: Tensor, values: Tensor, hours: Tensor) -> Forecast:
@@ -53,7 +54,7 @@ def forecast(raw: Tensor, values: Tensor, hours: Tensor) -> Forecast:
     part = split_raw(raw)
     return Forecast(
         mean=(values + part.change).clamp(-BOUND, BOUND),
-        sd=part.log_sd.exp(),
+        sd=((2 * part.log_sd).exp() + part.shared.square()).sqrt(),
         measured=part.logit.sigmoid(),
         risk=risks(part.log_rate, hours),
     )
@@ -108,10 +109,22 @@ def examples(layout: InputLayout, stays: Trajectories) -> Examples:
 def negative_log_likelihood(raw: Tensor, target: Examples) -> Tensor:
     """Nats (N,) of every stay: measured values (Gaussian), which are measured (Bernoulli), outcomes (hazards)."""
     part = split_raw(raw)
-    deviation = (target.change - part.change) * torch.exp(-part.log_sd)
-    value = 0.5 * deviation.square() + part.log_sd + 0.5 * math.log(2 * math.pi)
-    value = torch.where(target.seen, value, 0.0).sum((1, 2))
-    return value + measuring_loss(part.logit, target) + outcome_loss(part.log_rate, target)
+    return value_loss(part, target) + measuring_loss(part.logit, target) + outcome_loss(part.log_rate, target)
+
+
+def value_loss(part: Raw, target: Examples) -> Tensor:
+    """Nats (N,) of the measured values: jointly Gaussian, a diagonal covariance plus the square of one shared factor.
+
+    Of a diagonal W = 1 / own variance and factor l, the inverse is W - W l l' W / (1 + l' W l) (Sherman & Morrison
+    1950), the determinant that of the diagonal times 1 + l' W l; what was not measured is left out of both.
+    """
+    seen = target.seen.to(part.change.dtype)
+    weight = seen * torch.exp(-2 * part.log_sd)
+    error = torch.where(target.seen, target.change - part.change, 0.0)
+    along = 1 + (weight * part.shared.square()).sum(-1)
+    square = (weight * error.square()).sum(-1) - (weight * part.shared * error).sum(-1).square() / along
+    size = (seen * (2 * part.log_sd + math.log(2 * math.pi))).sum(-1) + along.log()
+    return 0.5 * (square + size).sum(1)
 
 
 def measuring_loss(logit: Tensor, target: Examples) -> Tensor:
@@ -134,8 +147,3 @@ def _every_decision(rows: int, steps: int, device: torch.device) -> Tensor:
     """Row numbers (N * T,) of the states before a decision among N * (T + 1) states."""
     stay = torch.arange(rows, device=device)[:, None] * (steps + 1)
     return (stay + torch.arange(steps, device=device)).flatten()
-
-
-def decision_states(stays: Trajectories) -> PatientState:
-    """The recorded states before each decision, stay by stay (N * T rows)."""
-    return states_of(stays).rows(_every_decision(*stays.mask.shape, stays.mask.device))

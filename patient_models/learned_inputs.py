@@ -22,6 +22,9 @@ class _Columns:
     context: Scaler
     age: Tensor  # (D,) logarithm of one plus the maximal age
     dose: Tensor  # (U,) highest level, or the physical maximum
+    low: Tensor  # (D,) physical bounds
+    high: Tensor  # (D,)
+    whole: Tensor  # (D,) bool: a category
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,23 @@ class InputLayout:
         """Scaled and clipped vitals (..., D)."""
         return self._columns(vitals.device).vitals.scale(vitals).clamp(-BOUND, BOUND)
 
-    def unscale(self, values: Tensor) -> Tensor:
-        """Scaled values (..., D) in clinical units."""
-        return self._columns(values.device).vitals.unscale(values)
+    def vitals(self, values: Tensor) -> Tensor:
+        """Scaled values (..., D) in clinical units, within physical bounds; a category is one of its numbers."""
+        c = self._columns(values.device)
+        vitals = c.vitals.unscale(values)
+        return torch.where(c.whole, vitals.round(), vitals).clamp(c.low, c.high)
 
     def _columns(self, device: torch.device) -> _Columns:
         if device not in self._on:
+            features, drugs = self.spec.features, self.spec.drugs
             self._on[device] = _Columns(
-                vitals=Scaler.of(self.spec.features).to(device),
+                vitals=Scaler.of(features).to(device),
                 context=Scaler.of(self.spec.context).to(device),
-                age=torch.log1p(torch.tensor([f.max_age for f in self.spec.features], device=device)),
-                dose=torch.tensor([d.levels[-1] if d.levels else d.high for d in self.spec.drugs], device=device),
+                age=torch.log1p(torch.tensor([f.max_age for f in features], device=device)),
+                dose=torch.tensor([d.levels[-1] if d.levels else d.high for d in drugs], device=device),
+                low=torch.tensor([f.low for f in features], device=device),
+                high=torch.tensor([f.high for f in features], device=device),
+                whole=torch.tensor([f.scale == "category" for f in features], device=device),
             )
         return self._on[device]
 

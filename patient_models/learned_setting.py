@@ -16,7 +16,7 @@ from .learned_inputs import InputLayout
 _SAME = 0.9  # share of steps of one length from which a model counts as knowing that step only
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """Where a learned patient lives."""
 

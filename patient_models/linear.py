@@ -55,7 +55,7 @@ def fit_affine(target: Examples, config: LinearConfig, each: Tensor | None = Non
     change, seen = (value.flatten(0, 1)[counted] for value in (target.change, target.seen))
     for d in range(features):
         weight[:, d], weight[-1, features + d] = _ridge(inputs, change[:, d], stay * seen[:, d], config.ridge)
-    weight[:, 2 * features :] = _descend(weight[:, 2 * features :], happens, (target, each), config)
+    weight[:, 3 * features :] = _descend(weight[:, 3 * features :], happens, (target, each), config)
     return weight
 
 
@@ -95,10 +95,10 @@ def _descend(start: Tensor, happens: Tensor, data: tuple[Examples, Tensor], conf
         log_rate = raw[..., features:].clamp(*LOG_RATE)
         nats = ((measuring_loss(raw[..., :features], target) + outcome_loss(log_rate, target)) * each).sum()
         nats = (nats + 0.5 * config.ridge * weights()[:-1].square().sum()) / each.sum()
-        nats.backward()  # type: ignore[no-untyped-call]
+        nats.backward()
         return nats
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    optimiser.step(loss)
     return weights().detach()
 
 
@@ -106,4 +106,5 @@ def _whitening(inputs: Tensor) -> Tensor:
     """A matrix (I + 1, I + 1) that makes the columns of inputs (R, I + 1) nearly uncorrelated, of size 1."""
     x = inputs.double()
     value, vector = torch.linalg.eigh(x.t() @ x / len(x))
-    return (vector / value.clamp_min(1e-4).sqrt()).float()
+    white: Tensor = vector / value.clamp_min(1e-4).sqrt()
+    return white.float()

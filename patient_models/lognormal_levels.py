@@ -55,4 +55,5 @@ class LognormalLevels:
 def draw_level(probs: Tensor, noise: Tensor) -> Tensor:
     """Level (B,) int64 by the inverse distribution function of probs (B, L) at Phi(noise), noise (B,)."""
     cumulated = probs.cumsum(1)[:, :-1].contiguous()
-    return (ndtr(noise)[:, None] > cumulated).sum(1)
+    chosen: Tensor = (ndtr(noise)[:, None] > cumulated).sum(1)
+    return chosen

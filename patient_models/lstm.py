@@ -65,17 +65,18 @@ def _share(progress: Progress, member: int, members: int) -> Progress:
 
 def _weights(networks: list[MemberNetwork], happens: Tensor) -> Weights:
     """The trained weights of all members; an outcome that never `happens` (2,) keeps its vanishing rate everywhere."""
+    states = [network.state_dict() for network in networks]
 
-    def stack(tensors: list[Tensor]) -> Tensor:
-        return torch.stack([t.detach().t() if t.dim() == 2 else t.detach() for t in tensors]).contiguous()
+    def stack(name: str) -> Tensor:
+        return torch.stack([state[name].t() if state[name].dim() == 2 else state[name] for state in states]).clone()
 
     weights = Weights(
-        input=stack([n.lstm.weight_ih_l0 for n in networks]),
-        recurrent=stack([n.lstm.weight_hh_l0 for n in networks]),
-        bias=stack([n.lstm.bias_ih_l0 + n.lstm.bias_hh_l0 for n in networks]),
-        head_state=stack([n.from_state.weight for n in networks]),
-        head_input=stack([n.from_input.weight for n in networks]),
-        head_bias=stack([n.from_input.bias for n in networks]),
+        input=stack("lstm.weight_ih_l0"),
+        recurrent=stack("lstm.weight_hh_l0"),
+        bias=stack("lstm.bias_ih_l0") + stack("lstm.bias_hh_l0"),
+        head_state=stack("from_state.weight"),
+        head_input=stack("from_input.weight"),
+        head_bias=stack("from_input.bias"),
     )
     never = torch.nonzero(~happens)[:, 0] - 2  # the last two outputs are the outcomes
     weights.head_state[:, :, never] = 0.0

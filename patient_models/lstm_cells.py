@@ -1,4 +1,4 @@
-"""LSTM cells of all members, laid out for stepping many patients: one product for what all members read."""
+"""LSTM cells of all members, laid out for stepping many patients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """Trained weights of K members; the four gates in the order input, forget, cell, output (G = 4 H columns)."""
 
@@ -23,46 +23,38 @@ class Weights:
 
 @dataclass(frozen=True)
 class Cells:
-    """The same weights fused: tanh(x) = 2 sigmoid(2 x) - 1, its inner factor folded into the cell gate's columns."""
+    """The same weights for each member: tanh(x) = 2 sigmoid(2 x) - 1, its inner factor folded into the cell gate."""
 
-    read: Tensor  # (I, K (G + P)) gates of all members, then heads of all members
-    bias: Tensor  # (K (G + P),)
-    recurrent: tuple[Tensor, ...]  # K times (H, G)
-    head: tuple[Tensor, ...]  # K times (H, P)
+    members: tuple[tuple[Tensor, ...], ...]  # K times the six weights, without the leading axis
 
     @classmethod
     def of(cls, weights: Weights, device: torch.device) -> Self:
-        """The fused weights on `device`."""
+        """The weights on `device`."""
         hidden = weights.recurrent.shape[1]
         fold = torch.ones(4 * hidden)
         fold[2 * hidden : 3 * hidden] = 2.0
-        gates = (weights.input * fold).transpose(0, 1).flatten(1)
-        heads = weights.head_input.transpose(0, 1).flatten(1)
-        return cls(
-            read=torch.cat([gates, heads], 1).to(device),
-            bias=torch.cat([(weights.bias * fold).flatten(), weights.head_bias.flatten()]).to(device),
-            recurrent=tuple((weights.recurrent * fold).to(device).unbind(0)),
-            head=tuple(weights.head_state.to(device).unbind(0)),
-        )
+        gates = (weights.input * fold, weights.recurrent * fold, weights.bias * fold)
+        heads = (weights.head_input, weights.head_state, weights.head_bias)
+        each = zip(*(tensor.to(device).unbind(0) for tensor in (*gates, *heads)), strict=True)
+        return cls(tuple(each))
 
-    def advance(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw outputs (B, K, P) and new memory (B, 2 K H) from inputs (B, I) and memory: states, then cells."""
-        members, hidden, gates = len(self.recurrent), *self.recurrent[0].shape
-        outputs = self.head[0].shape[1]
-        read = torch.addmm(self.bias, inputs, self.read)
-        states, cells = memory.split(members * hidden, 1)
-        gate = torch.cat(
-            [
-                torch.addmm(read[:, k * gates : (k + 1) * gates], states[:, k * hidden : (k + 1) * hidden], recurrent)
-                for k, recurrent in enumerate(self.recurrent)
-            ],
-            1,
-        )
-        enter, keep, cell, leave = gate.sigmoid_().unflatten(1, (members, 4, hidden)).unbind(2)
-        now = keep * cells.unflatten(1, (members, hidden)) + enter * (2 * cell - 1)
-        state = leave * (2 * (2 * now).sigmoid_() - 1)
-        raw = [
-            torch.addmm(read[:, members * gates + k * outputs : members * gates + (k + 1) * outputs], state[:, k], head)
-            for k, head in enumerate(self.head)
-        ]
-        return torch.stack(raw, 1), torch.cat([state.flatten(1), now.flatten(1)], 1)
+    def advance(self, inputs: Tensor, memory: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+        """Raw outputs (B, K, P) and new memory (B, first + 2 K H) from inputs (B, I) and memory of that layout.
+
+        Memory holds, after `first` columns that are copied, each member's state and cell in turn.
+        """
+        hidden = self.members[0][1].shape[0]
+        after = torch.empty_like(memory)
+        after[:, :first] = memory[:, :first]
+        raw = []
+        for k, (read, recurrent, bias, head_input, head_state, head_bias) in enumerate(self.members):
+            place = slice(first + 2 * k * hidden, first + 2 * (k + 1) * hidden)
+            state, cell = memory[:, place].split(hidden, 1)
+            now, then = after[:, place].split(hidden, 1)
+            gates = torch.addmm(bias, inputs, read).addmm_(state, recurrent).sigmoid_()
+            enter, keep, new, leave = gates.split(hidden, 1)
+            torch.mul(cell, keep, out=then)
+            then += torch.addcmul(-enter, enter, new, value=2)  # enter (2 new - 1)
+            torch.addcmul(-leave, leave, torch.sigmoid(2 * then), value=2, out=now)
+            raw.append(torch.addmm(head_bias, inputs, head_input).addmm_(now, head_state))
+        return torch.stack(raw, 1), after

@@ -12,8 +12,8 @@ from torch.special import ndtr
 from ..contracts import PatientState, Spec, Trajectories
 from .dose_range import refuse_outside
 from .learned_files import load_parts, save_parts
-from .learned_heads import Forecast, forecast
-from .learned_inputs import states_of
+from .learned_heads import LOG_RATE, Forecast, forecast, risks
+from .learned_inputs import BOUND, states_of
 from .learned_setting import Setting
 from .learned_step import drawn, step_noise
 from .lstm_cells import Cells, Weights
@@ -23,12 +23,12 @@ _HAZARD = 4.0  # how much a unit of SD in the risk of death counts beside one in
 _UNDRAWN = -1.0  # no member chosen yet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LSTMEnsemble:
     """A `LearnedModel`: K members, of which each row follows one, drawn at its first step.
 
-    Memory (B, 1 + 2 K H) holds the row's member, then the hidden states and cells of all members, who all read along,
-    so that their disagreement is known at every step.
+    Memory (B, 1 + 2 K H) holds the row's member, then each member's hidden state and cell: all read along, so that
+    their disagreement is known at every step.
     """
 
     setting: Setting
@@ -62,21 +62,21 @@ class LSTMEnsemble:
 
     @torch.no_grad()
     def step(self, state: PatientState, dose: Tensor, hours: Tensor, noise: Tensor) -> PatientState:
-        """The patients later, as each row's member has it; noise (B, 2 D + 2). ValueError outside a drug's range."""
+        """The patients later, as each row's member has it; noise (B, 2 D + 3). ValueError outside a drug's range."""
         refuse_outside(self.spec, dose, hours, self.setting.longest_hours)
         raw, memory = self._advance(state, dose, hours)
         pick = (ndtr(noise[:, -1:]) * self.members).floor().clamp(0, self.members - 1)
         member = torch.where(state.memory[:, :1] < 0, pick, state.memory[:, :1])
-        chosen = member.long()[:, :, None].expand(-1, 1, raw.shape[2])
-        layout = self.setting.layout
-        expected = forecast(raw.gather(1, chosen)[:, 0], layout.values(state.vitals), hours)
-        after = drawn(layout, state, expected, (dose, hours), noise)
-        return after.replace(memory=torch.cat([member, memory], 1))
+        own = raw.gather(1, member.long()[:, :, None].expand(-1, 1, raw.shape[2]))[:, 0]
+        after = drawn(self.setting.layout, state, own, (dose, hours), noise)
+        memory[:, :1] = member
+        return after.replace(memory=memory)
 
     @torch.no_grad()
     def forecast(self, state: PatientState, dose: Tensor, hours: Tensor) -> Forecast:
         """What the ensemble as a whole expects: the mixture of its members, by its first two moments."""
-        each = self._each(state, dose, hours)
+        raw, _ = self._advance(state, dose, hours)
+        each = forecast(raw, self.setting.layout.values(state.vitals)[:, None], hours[:, None])
         mean = each.mean.mean(1)
         variance = (each.sd.square() + (each.mean - mean[:, None]).square()).mean(1)
         return Forecast(mean, variance.sqrt(), each.measured.mean(1), each.risk.mean(1))
@@ -84,8 +84,11 @@ class LSTMEnsemble:
     @torch.no_grad()
     def disagreement(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
         """SD over members (B,): of the next scaled values, averaged over features, plus four times that of dying."""
-        each = self._each(state, dose, hours)
-        return each.mean.std(1, correction=0).mean(1) + _HAZARD * each.risk[:, :, 1].std(1, correction=0)
+        raw, _ = self._advance(state, dose, hours)
+        features = len(self.spec.features)
+        mean = self.setting.layout.values(state.vitals)[:, None] + raw[:, :, :features]
+        death = risks(raw[:, :, -2:].clamp(*LOG_RATE), hours[:, None])[:, :, 1]
+        return _spread(mean.clamp(-BOUND, BOUND)).mean(1) + _HAZARD * _spread(death)
 
     @torch.no_grad()
     def assimilate(self, stays: Trajectories) -> PatientState:
@@ -97,7 +100,7 @@ class LSTMEnsemble:
         for t in range(steps):
             now = states.rows(number + t).replace(memory=memories[-1])
             _, memory = self._advance(now, stays.dose[:, t], stays.hours[:, t])
-            memories.append(torch.cat([memories[0][:, :1], memory], 1))
+            memories.append(memory)
         return states.replace(memory=torch.stack(memories, 1).flatten(0, 1))
 
     def save(self, folder: str | Path) -> Path:
@@ -116,14 +119,14 @@ class LSTMEnsemble:
         memory[:, 0] = _UNDRAWN
         return memory
 
-    def _each(self, state: PatientState, dose: Tensor, hours: Tensor) -> Forecast:
-        """The forecast of every member, (B, K, ...)."""
-        raw, _ = self._advance(state, dose, hours)
-        return forecast(raw, self.setting.layout.values(state.vitals)[:, None], hours[:, None])
-
     def _advance(self, state: PatientState, dose: Tensor, hours: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw outputs (B, K, P) and the memory (B, 2 K H) after all members have read the state and the dose."""
+        """Raw outputs (B, K, P) and the memory (B, M) after all members have read the state and the dose."""
         device = dose.device
         if device not in self._on:
             self._on[device] = Cells.of(self.weights, device)
-        return self._on[device].advance(self.setting.layout.columns(state, dose, hours), state.memory[:, 1:])
+        return self._on[device].advance(self.setting.layout.columns(state, dose, hours), state.memory, first=1)
+
+
+def _spread(x: Tensor) -> Tensor:
+    """SD over members of (B, K, ...), written out: many times faster than `std` for a handful."""
+    return (x - x.mean(1, keepdim=True)).square().mean(1).sqrt()

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from ..contracts import Progress
 from .learned_heads import Examples, negative_log_likelihood
 
+_START = 0.05  # SD of the shared errors' first loadings, in scaled units
+_UPDATES = 8  # at least so many in an epoch, however few the stays
+
 
 @dataclass(frozen=True)
 class LSTMConfig:
@@ -21,7 +24,7 @@ class LSTMConfig:
     hidden: int = 64
     epochs: int = 40  # at most
     patience: int = 8  # epochs without improvement on tuning stays before training stops
-    batch_size: int = 64  # stays
+    batch_size: int = 64  # stays at most; fewer where an epoch would hold too few updates
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
 
@@ -46,10 +49,12 @@ class MemberNetwork(nn.Module):
         with torch.no_grad():
             for parameter in self.lstm.parameters():
                 parameter.uniform_(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden), generator=generator)
-            self.lstm.bias_ih_l0[hidden : 2 * hidden] += 1.0  # remember at first (Gers et al. 2000)
+            self.lstm.get_parameter("bias_ih_l0")[hidden : 2 * hidden] += 1.0  # remember at first (Gers et al. 2000)
             self.from_state.weight.zero_()
             self.from_input.weight.copy_(affine[:-1].t())
             self.from_input.bias.copy_(affine[-1])
+            features = (outputs - 2) // 4  # what errors share starts near zero, but not at it, where it has no slope
+            self.from_input.bias[2 * features : 3 * features].normal_(0, _START, generator=generator)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Raw outputs at every step."""
@@ -74,15 +79,16 @@ def train_member(
     train, each = data
     decisions = float((train.mask.sum(1) * each).sum()) / len(each)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    size = min(config.batch_size, max(1, len(each) // _UPDATES))
     best, kept, waited = tuning_loss(network, tuning), copy.deepcopy(network.state_dict()), 0
     for epoch in range(config.epochs):
         for parameters in optimiser.param_groups:
             parameters["lr"] = config.learning_rate * (0.05 + 0.95 * math.cos(math.pi / 2 * epoch / config.epochs) ** 2)
-        for rows in torch.randperm(len(each), generator=generator).split(config.batch_size):
+        for rows in torch.randperm(len(each), generator=generator).split(size):
             batch = train.rows(rows)
             loss = (negative_log_likelihood(network(batch.inputs), batch) * each[rows]).mean() / decisions
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
         score = tuning_loss(network, tuning)

@@ -53,4 +53,4 @@ def constant_outputs(target: Examples, weight: Tensor | None = None) -> Tensor:
     events = (target.event * each[:, None, None]).sum((0, 1))
     exposure = (torch.where(target.mask, target.hours, 0.0) * each[:, None]).sum()
     log_rate = torch.where(events > 0, torch.log(events.clamp_min(0.5) / exposure), NEVER)
-    return torch.cat([torch.zeros_like(log_sd), log_sd, torch.logit(share), log_rate])
+    return torch.cat([torch.zeros_like(log_sd), log_sd, torch.zeros_like(log_sd), torch.logit(share), log_rate])

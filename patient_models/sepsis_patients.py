@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.special import ndtr
@@ -45,58 +47,61 @@ def draw_patients(context: Tensor, zeta: Tensor, noise: Tensor) -> SepsisMemory:
 def _patients_at(pressure: Tensor, context: Tensor, zeta: Tensor, noise: Tensor) -> SepsisMemory:
     """Traits and physiology (B,) at admission, vasoplegia and circulation still open."""
     z = noise.unbind(1)
-    weight, hypertension, saps = context[:, 1], context[:, 2], context[:, 3]
+    traits = _traits(context, zeta, z)
+    known = {
+        **traits,
+        **_illness(context[:, 1], zeta, z, traits),
+        "reflex": torch.sigmoid(REFLEX_SLOPE * (traits["set_point"] - pressure)),
+        "assertiveness": torch.exp(0.3 * z[PATIENT_NOISE]),
+        "cautious_start": (ndtr(z[PATIENT_NOISE + 1]) < 0.2).to(zeta.dtype),
+    }
     zero = torch.zeros_like(zeta)
+    return SepsisMemory(**{name: known.get(name, zero) for name in SepsisMemory._fields})
+
+
+def _traits(context: Tensor, zeta: Tensor, z: Sequence[Tensor]) -> dict[str, Tensor]:
+    """What does not change during the stay, each (B,), by its name in the memory."""
+    hypertension, saps = context[:, 2], context[:, 3]
     contractility = torch.exp(-0.10 * zeta.clamp_min(0) + 0.15 * z[4])
-    tolerated = torch.where(contractility < 0.9, 0.5, 6.0)
     arrhythmic = ndtr(z[13]) < 0.35
-    set_point = 83 + 6 * hypertension + 3 * z[14]
+    pneumonia = ndtr(z[20]) < 0.35
+    good_control = z[5] < 0.8416  # of the source of infection: 80 %
+    return {
+        "contractility": contractility,
+        "growth": 0.020 * torch.exp(0.25 * z[7]),
+        "kill": torch.where(good_control, 0.018, 0.008) * torch.exp(0.3 * z[6]),
+        "leak": torch.exp(0.3 * z[8]),
+        "half_effect": 4.11 * torch.exp(0.30 * z[9]),
+        "responsiveness": torch.exp(0.30 * z[10]),
+        "clearance": 3.0 * (saps / 20) ** -1.096 * torch.exp(0.35 * z[11]),
+        "arrhythmic": arrhythmic.to(zeta.dtype),
+        "toxic_concentration": torch.where(arrhythmic, 4.0, 26.0),
+        "tolerated_fluid": torch.where(contractility < 0.9, 0.5, 6.0),
+        "set_point": 83 + 6 * hypertension + 3 * z[14],
+        "rate_offset": 7 * z[18],
+        "film_floor": (0.06 + 0.03 * z[19]).clamp(0, 0.2) + torch.where(pneumonia, 0.12, 0.0),
+        "creatinine_floor": torch.exp(-0.05 + 0.25 * z[21]),
+        "wbc_factor": torch.exp(0.3 * z[22]),
+    }
+
+
+def _illness(weight: Tensor, zeta: Tensor, z: Sequence[Tensor], traits: dict[str, Tensor]) -> dict[str, Tensor]:
+    """How ill the patients arrive, each (B,), by its name in the memory; weight (B,) kg."""
     infection = (0.90 + 0.16 * zeta).clamp(0.45, 1.25)
     plasma = -(0.5 + 3.5 * ndtr(z[15])) * weight
     tissue = 0.9 * 3 * (1 + 0.75 * 0.9) / 0.8 * plasma  # balanced against it in a typical septic patient
     organ = (4.8 + 1.8 * zeta + 1.2 * z[16]).clamp(1, 15)
-    creatinine_floor = torch.exp(-0.05 + 0.25 * z[21])
-    return SepsisMemory(
-        contractility=contractility,
-        growth=0.020 * torch.exp(0.25 * z[7]),
-        kill=torch.where(z[5] < 0.8416, 0.018, 0.008) * torch.exp(0.3 * z[6]),  # 20 % poor source control
-        leak=torch.exp(0.3 * z[8]),
-        half_effect=4.11 * torch.exp(0.30 * z[9]),
-        responsiveness=torch.exp(0.30 * z[10]),
-        clearance=3.0 * (saps / 20) ** -1.096 * torch.exp(0.35 * z[11]),
-        arrhythmic=arrhythmic.to(zeta.dtype),
-        toxic_concentration=torch.where(arrhythmic, 4.0, 26.0),
-        tolerated_fluid=tolerated,
-        set_point=set_point,
-        vasoplegia=zero,
-        rate_offset=7 * z[18],
-        film_floor=(0.06 + 0.03 * z[19]).clamp(0, 0.2) + torch.where(ndtr(z[20]) < 0.35, 0.12, 0.0),  # pneumonia
-        creatinine_floor=creatinine_floor,
-        wbc_factor=torch.exp(0.3 * z[22]),
-        infection=infection,
-        vasodilation=infection,
-        tone=zero,
-        reflex=torch.sigmoid(REFLEX_SLOPE * (set_point - pressure)),
-        plasma=plasma,
-        tissue=tissue,
-        lung_water=excess(((plasma + tissue) / weight / 10 - tolerated) / 0.8),
-        organ=organ,
-        lactate=torch.exp(1.03 + 0.35 * zeta + 0.3 * z[17]).clamp(0.8, 12),
-        creatinine=creatinine_floor * (1 + 0.06 * (organ - 3).clamp_min(0)),
-        pressure=zero,
-        heart_rate=zero,
-        cardiac_output=zero,
-        mean_pressure=zero,
-        urine=zero,
-        risk=zero,
-        observations=zero,
-        mean_irregularity=zero,
-        first_film=zero,
-        first_spo2=zero,
-        wetness=zero,
-        assertiveness=torch.exp(0.3 * z[PATIENT_NOISE]),
-        cautious_start=(ndtr(z[PATIENT_NOISE + 1]) < 0.2).to(zeta.dtype),
-    )
+    overload = (plasma + tissue) / weight / 10
+    return {
+        "infection": infection,
+        "vasodilation": infection,
+        "plasma": plasma,
+        "tissue": tissue,
+        "lung_water": excess((overload - traits["tolerated_fluid"]) / 0.8),
+        "organ": organ,
+        "lactate": torch.exp(1.03 + 0.35 * zeta + 0.3 * z[17]).clamp(0.8, 12),
+        "creatinine": traits["creatinine_floor"] * (1 + 0.06 * (organ - 3).clamp_min(0)),
+    }
 
 
 def _settle(context: Tensor, m: SepsisMemory, pressure: Tensor) -> SepsisMemory:

@@ -23,7 +23,7 @@ class Actor(Protocol):
 def actor_of(who: Policy | Clinician | Blend) -> Actor:
     """The actor that stands for a policy, a clinician or a blend."""
     if isinstance(who, Blend):
-        return _BlendActor(_PolicyActor(who.policy), actor_of(who.base), who.share)
+        return _BlendActor(actor_of(who.policy), actor_of(who.base), who.share)
     return _ClinicianActor(who) if isinstance(who, Clinician) else _PolicyActor(who)
 
 

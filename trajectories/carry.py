@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
 from ..contracts import Spec, Trajectories
 
 
+@functools.lru_cache(maxsize=64)  # a step must not send constants from the host again
 def limits(spec: Spec, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Midpoint (D,) and maximal age in hours (D,) of the features."""
+    """Midpoint (D,) and maximal age in hours (D,) of the features; not to be written to."""
     midpoint = torch.tensor([f.midpoint for f in spec.features], device=device)
     return midpoint, torch.tensor([f.max_age for f in spec.features], device=device)
 

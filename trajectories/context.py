@@ -26,7 +26,7 @@ def find_context(events: Events, book: CodeBook, stays: Stays, task: Task, spec:
     columns, counts = [], []
     for feature, (name, rule) in zip(spec.context, task.context.items(), strict=True):
         if rule.kind == "value":
-            column, outside = _last_value(events, book, stays, {name: rule})
+            column, outside = _last_value(events, book, stays, name, rule)
         else:
             flags = np.append(book.matching(rule.codes), False)[events.code]
             known = first_time(events.rows(flags), stays.subject, STATIC, stays.time_zero)
@@ -40,11 +40,11 @@ def find_context(events: Events, book: CodeBook, stays: Stays, task: Task, spec:
     return torch.from_numpy(stacked), np.array(counts, np.int64).reshape(-1, 2)
 
 
-def _last_value(events: Events, book: CodeBook, stays: Stays, rules: dict[str, ContextRule]) -> _Column:
+def _last_value(events: Events, book: CodeBook, stays: Stays, name: str, rule: ContextRule) -> _Column:
     """The last number of one rule's codes; where two share a time, the code named first, then the larger number."""
-    found, tally = measurements(events, book, rules, stays, stays.time_zero)
-    (rule,) = rules.values()
-    found = found.rows(-found.time <= round(rule.max_age * HOUR))
+    found, tally = measurements(
+        events, book, {name: rule}, stays, back=round(rule.max_age * HOUR), until=stays.time_zero
+    )
     order = np.lexsort((found.value, -found.priority, found.time))  # the last one written is the last one measured
     column = np.full(len(stays), np.nan, np.float32)
     column[found.stay[order]] = found.value[order]

@@ -27,5 +27,6 @@ def fingerprint(trajectories: Trajectories) -> str:
     for name, value in sorted(vars(t).items()):
         if isinstance(value, Tensor):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            value = value + 0.0 if value.is_floating_point() else value  # -0 is 0
             digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()

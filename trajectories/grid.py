@@ -6,6 +6,7 @@ State t reads events strictly before t. A window reaches from the previous decis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +24,16 @@ from .stays import Stays
 from .task import Aggregation, ContextRule, FeatureRule, Task
 
 Floats = NDArray[np.float64]
+Rules = Mapping[str, FeatureRule | ContextRule]
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """Numbers of stays in a quantity's unit, in bounds, sorted by stay and time, all (M,)."""
+    """Numbers of stays in a quantity's unit, in bounds, all (M,)."""
 
     stay: Ints
     column: Ints  # which feature or context column
-    time: Ints  # microseconds after time zero
+    time: Ints  # when it was known, in microseconds after time zero
     value: NDArray[np.float32]
     priority: Ints  # place of the code in the rule: settles ties in time
 
@@ -42,26 +44,37 @@ class Measurements:
 
 
 def measurements(
-    events: Events, book: CodeBook, rules: dict[str, FeatureRule] | dict[str, ContextRule], stays: Stays, until: Ints
+    events: Events, book: CodeBook, rules: Rules, stays: Stays, *, back: int, until: Ints
 ) -> tuple[Measurements, Ints]:
-    """What was measured for each stay before `until` (N,), and the tally (D, 2): numbers, of them out of bounds."""
+    """What became known of each stay from `back` microseconds before time zero to `until` (N,), excluded.
+
+    The tally (D, 2) counts the numbers found, and those of them that were out of bounds and dropped.
+    """
     entries = _entries(book, rules)
     events = events.rows(np.isin(events.code, entries["number"]) & np.isfinite(events.value))
-    oldest = round(max((rule.max_age for rule in rules.values()), default=0) * HOUR)
     start = np.searchsorted(events.subject, stays.subject, "left").astype(np.int64)
     stop = np.searchsorted(events.subject, stays.subject, "right").astype(np.int64)
-    low = bisect(events.time, start, stop, stays.time_zero - oldest)
+    longest = max((_delay(rule) for rule in rules.values()), default=0)
+    low = bisect(events.time, start, stop, stays.time_zero - back - longest)
     stay, event = expand(low, bisect(events.time, start, stop, until))
     code = events.code[event]
     row, entry = expand(np.searchsorted(entries["number"], code), np.searchsorted(entries["number"], code, "right"))
-    stay, event = stay[row], event[row]
+    known = events.time[event[row]] + entries["delay"][entry]
+    timely = (known >= stays.time_zero[stay[row]] - back) & (known < until[stay[row]])
+    stay, event, entry, known = stay[row][timely], event[row][timely], entry[timely], known[timely]
     column = entries["column"][entry]
     value = (events.value[event] * entries["factor"][entry] + entries["offset"][entry]).astype(np.float32)
     bounds = np.array([(rule.low, rule.high) for rule in rules.values()], np.float32).reshape(-1, 2)[column]
     inside = (value >= bounds[:, 0]) & (value <= bounds[:, 1])
     tally = np.stack([np.bincount(column, minlength=len(rules)), np.bincount(column[~inside], minlength=len(rules))], 1)
-    time = events.time[event] - stays.time_zero[stay]
-    return Measurements(stay, column, time, value, entries["priority"][entry]).rows(inside), tally
+    return Measurements(stay, column, known - stays.time_zero[stay], value, entries["priority"][entry]).rows(
+        inside
+    ), tally
+
+
+def lookback(task: Task) -> int:
+    """Microseconds before time zero that may enter the first state: the oldest value carried, or one interval."""
+    return round(max(task.interval, *(rule.max_age for rule in task.features.values())) * HOUR)
 
 
 def states(found: Measurements, stays: Stays, task: Task, spec: Spec) -> tuple[Tensor, Tensor, Tensor]:
@@ -141,14 +154,19 @@ def _aggregate(found: Measurements, key: Ints, kinds: list[Aggregation], size: i
     return result, np.where(count > 0, last, 0)
 
 
-def _entries(book: CodeBook, rules: dict[str, FeatureRule] | dict[str, ContextRule]) -> NDArray[Any]:
+def _delay(rule: FeatureRule | ContextRule) -> int:
+    return round(rule.delay * HOUR)
+
+
+def _entries(book: CodeBook, rules: Rules) -> NDArray[Any]:
     """Which code numbers feed which columns, sorted by number; a code feeds a column once, by its first pattern."""
     rows = []
     for column, rule in enumerate(rules.values()):
         for number, code in enumerate(book.codes):
             for priority, (pattern, how) in enumerate(rule.codes.items()):
                 if covers(pattern, code):
-                    rows.append((number, column, how.factor, how.offset, priority))
+                    rows.append((number, column, how.factor, how.offset, priority, _delay(rule)))
                     break
     kind = [("number", "i4"), ("column", "i8"), ("factor", "f8"), ("offset", "f8"), ("priority", "i8")]
+    kind += [("delay", "i8")]
     return np.sort(np.array(rows, dtype=kind), order=["number", "column"])

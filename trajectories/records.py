@@ -15,7 +15,7 @@ from .carry import pad
 from .codes import CodeBook
 from .context import find_context
 from .coverage import Coverage, Tally, coverage
-from .grid import hours, measurements, states
+from .grid import hours, lookback, measurements, states
 from .infusions import dose, find_infusions
 from .meds import Events, MedsError, stream
 from .stays import find_stays, flow_steps
@@ -86,7 +86,7 @@ def _read_part(events: Events, book: CodeBook, task: Task) -> tuple[Trajectories
     """Trajectories and counts of some whole subjects."""
     spec = task.spec
     stays, flow = find_stays(events, book, task)
-    found, values = measurements(events, book, task.features, stays, stays.end)
+    found, values = measurements(events, book, task.features, stays, back=lookback(task), until=stays.end)
     vitals, seen, age = states(found, stays, task, spec)
     infusions, infusion_counts = find_infusions(events, book, task)
     given = torch.from_numpy(dose(infusions, stays, task).astype(np.float32))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,18 +100,20 @@ def _ends(events: Events, book: CodeBook, task: Task, stay: tuple[Ints, Ints, In
 
 
 def _first_sign(events: Events, book: CodeBook, condition: Condition, stay: tuple[Ints, Ints, Ints]) -> Ints:
-    """When the condition is first met (N,), within its hours of the anchor and before the end; else NEVER."""
+    """When the condition is first known to be met (N,), in its hours and before the end; else NEVER."""
     subject, anchor, end = stay
-    counts: NDArray[Any] = np.zeros(len(events), bool)
+    low, high = (anchor + round(hours * HOUR) for hours in condition.hours)
+    met = np.full(len(anchor), NEVER)
     for sign in condition.any:
         hit = _flags(book, sign.codes)[events.code] & (events.time != STATIC)
         if sign.above is not None:
             hit &= events.value > sign.above
         if sign.below is not None:
             hit &= events.value < sign.below
-        counts |= hit
-    low, high = (anchor + round(hours * HOUR) for hours in condition.hours)
-    return first_time(events.rows(counts), subject, low, np.minimum(high, end))
+        delay = round(sign.delay * HOUR)
+        stamped = first_time(events.rows(hit), subject, low - delay, np.minimum(high, end) - delay)
+        met = np.minimum(met, np.where(stamped < NEVER, stamped + delay, NEVER))
+    return met
 
 
 def _within_horizon(task: Task, subject: Ints, time_zero: Ints, end: Ints, outcome: Ints) -> Stays:

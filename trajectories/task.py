@@ -39,6 +39,7 @@ class Quantity(_Part):
     label: str = ""
     unit: str = ""
     codes: Codes
+    delay: float = Field(0.0, ge=0)  # hours from the time stamp, say of a blood sample, until its result is known
     low: float
     high: float
     reference: tuple[float, float]
@@ -120,12 +121,13 @@ class Sign(_Part):
     """An event that counts: one of the codes, and where a threshold is set, a number beyond it."""
 
     codes: tuple[Pattern, ...]
+    delay: float = Field(0.0, ge=0)  # hours from the time stamp until it is known
     above: float | None = None
     below: float | None = None
 
 
 class Condition(_Part):
-    """Something that must have happened by time zero: any one sign, within hours of the anchor."""
+    """Something that must have happened by time zero: any one sign, known within hours of the anchor."""
 
     label: str
     hours: tuple[float, float]  # of the anchor: negative is before it

@@ -29,6 +29,8 @@ def _check_task(task: Task) -> None:
         conversion = next(iter(rule.codes.values()))
         if conversion.factor != 1 or conversion.offset != 0:
             raise ValueError(f"{name}: its first code needs a conversion; put a code in the feature's own unit first")
+        if rule.delay:
+            raise ValueError(f"{name}: what is known with a delay cannot be written; leave the delay out")
     for name, feature in task.features.items():
         if feature.aggregation == "rate":
             raise ValueError(

@@ -17,14 +17,13 @@ def bootstrap_intervals(
     The numbers are those of each estimate's own `interval(level)`, for a fraction of the work. ValueError where the
     estimates do not share their stays and patients.
     """
-    parts = []
     for one in estimates.values():
         one.check_paired(next(iter(estimates.values())))
-        parts.append((by_cluster(one.num, one.cluster), by_cluster(one.den, one.cluster)))
-    if not parts:
-        return {}
-    drawn = replicates(parts, draws, seed)
-    return {
-        name: percentile(drawn[:, column], level) if one.defined else UNBOUNDED
-        for column, (name, one) in enumerate(estimates.items())
-    }
+    found = {name: UNBOUNDED for name in estimates}
+    ratios = {name: one for name, one in estimates.items() if one.defined and one.statistic is None}
+    if ratios:
+        parts = [(by_cluster(one.num, one.cluster), by_cluster(one.den, one.cluster)) for one in ratios.values()]
+        drawn = replicates(parts, draws, seed)
+        found |= {name: percentile(drawn[:, column], level) for column, name in enumerate(ratios)}
+    others = {name: one for name, one in estimates.items() if one.defined and one.statistic is not None}
+    return found | {name: one.interval(level, draws=draws, seed=seed) for name, one in others.items()}

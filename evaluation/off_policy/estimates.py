@@ -9,8 +9,9 @@ import numpy as np
 
 from . import concentration, intervals
 from .logged import Array, Numbers, array
-from .resampling import Cluster, by_cluster, replicates, sum_of_ratios
-from .verdict import Thresholds, Verdict, judge
+from .resampling import Cluster, by_cluster, leave_one_out, replicates, sum_of_ratios
+from .statistic import Difference, Ratios, Statistic, left_out, resample
+from .verdict import MODEL_BASED, Thresholds, Verdict, judge
 from .weights import Weights
 
 Method = Literal["bootstrap", "bca", "delta", "normal", "student_t", "hoeffding", "empirical_bernstein"]
@@ -22,6 +23,7 @@ class Estimate:
     """value = sum_s (sum_i num[i, s] / sum_i den[i, s]), over N stays.
 
     Numerators and denominators of a column share one arbitrary positive factor, chosen so that nothing overflows.
+    With a `statistic` the value is still that sum, but what a resample is worth the statistic says.
     """
 
     name: str
@@ -30,6 +32,10 @@ class Estimate:
     self_normalized: bool  # the denominator varies with the stays drawn
     weights: tuple[Weights, ...] = ()  # one; of a difference both; of a model-based estimate none
     cluster: Cluster | None = None  # (N,) the patient of each stay: resampled together
+    statistic: Statistic | None = None  # how resamples are estimated where the value is no sum of ratios
+    model_based: bool = False  # rests on a fitted model, whose own error no weight and no interval reveals
+    bias: float | None = None  # estimated bias that the interval leaves out, in units of the value
+    notes: tuple[str, ...] = ()  # what a reader must know beside the number: kernel, bandwidth, share clipped
 
     def __len__(self) -> int:
         return len(self.num)
@@ -86,11 +92,16 @@ class Estimate:
 
     def judged(self, thresholds: Thresholds = _DEFAULT) -> Verdict:
         """Verdict and reasons under other thresholds."""
-        return judge(self.weights, self.cluster, self.value, thresholds)
+        found = judge(self.weights, self.cluster, self.value, thresholds)
+        if self.model_based and found.label in ("supported", "weak"):
+            return Verdict("model-based", (MODEL_BASED, *found.reasons))
+        return found
 
     def replicate(self, counts: Numbers) -> Array:
         """The value (R,) in resamples that hold stay i `counts[r, i]` times; counts (R, N)."""
         times = array(counts)
+        if self.statistic is not None:
+            return self.statistic.replicate(times)
         return sum_of_ratios(times @ self.num, times @ self.den)
 
     def interval(
@@ -119,22 +130,35 @@ class Estimate:
             return self._concentration(level, method, groups, value_range)
         if not self.defined:
             return intervals.UNBOUNDED
-        num, den = by_cluster(self.num, groups), by_cluster(self.den, groups)
-        if method == "delta":
-            return intervals.delta(num, den, level)
-        if method == "student_t":
-            return intervals.student_t(num, den, level)
-        drawn = replicates([(num, den)], draws, seed)[:, 0]
+        if method in ("delta", "student_t"):
+            return self._linearised(level, method, groups)
+        drawn = self._resampled(draws, seed, groups)
         if method == "bootstrap":
             return intervals.percentile(drawn, level)
         if method == "normal":
             return intervals.normal(self.value, drawn, level)
-        return intervals.bias_corrected(num, den, drawn, level)
+        return intervals.bias_corrected(self.value, self._left_out(groups), drawn, level)
+
+    def _linearised(self, level: float, method: Method, groups: Cluster | None) -> tuple[float, float]:
+        if self.statistic is not None and not self.statistic.smooth:
+            raise ValueError(f"{method}: {self.name} has no linearisation; use bootstrap, normal or bca")
+        interval = intervals.delta if method == "delta" else intervals.student_t
+        return interval(by_cluster(self.num, groups), by_cluster(self.den, groups), level)
+
+    def _resampled(self, draws: int, seed: int, groups: Cluster | None) -> Array:
+        if self.statistic is not None:
+            return resample(self.statistic, len(self), groups, draws, seed)
+        return replicates([(by_cluster(self.num, groups), by_cluster(self.den, groups))], draws, seed)[:, 0]
+
+    def _left_out(self, groups: Cluster | None) -> Array:
+        if self.statistic is not None:
+            return left_out(self.statistic, len(self), groups)
+        return leave_one_out(by_cluster(self.num, groups), by_cluster(self.den, groups))
 
     def _concentration(
         self, level: float, method: Method, groups: Cluster | None, value_range: tuple[float, float] | None
     ) -> tuple[float, float]:
-        if self.self_normalized or self.num.shape[1] != 1:
+        if self.self_normalized or self.num.shape[1] != 1 or self.statistic is not None:
             raise ValueError(f"{method}: {self.name} is no plain mean of bounded terms; use bootstrap, bca or delta")
         if value_range is None:
             raise ValueError(f"{method}: expected value_range=(low, high) of the weighted terms, got None")
@@ -154,6 +178,10 @@ class Estimate:
             self_normalized=self.self_normalized or other.self_normalized,
             weights=self.weights + other.weights,
             cluster=self.cluster,
+            statistic=_difference(self, other),
+            model_based=any(e.model_based or not e.weights for e in (self, other)),
+            bias=None if self.bias is None and other.bias is None else (self.bias or 0.0) - (other.bias or 0.0),
+            notes=tuple(dict.fromkeys(self.notes + other.notes)),
         )
 
     def check_paired(self, other: Estimate) -> None:
@@ -175,6 +203,7 @@ class Estimate:
             den=self.den[index],
             weights=tuple(w.rows(index) for w in self.weights),
             cluster=None if self.cluster is None else self.cluster[index],
+            statistic=None if self.statistic is None else self.statistic.rows(index),
         )
 
 
@@ -184,6 +213,13 @@ def cluster_of(cluster: Numbers, stays: int) -> Cluster:
     if groups.shape != (stays,):
         raise ValueError(f"cluster: expected shape ({stays},), got {groups.shape}")
     return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
+def _difference(one: Estimate, other: Estimate) -> Statistic | None:
+    if one.statistic is None and other.statistic is None:
+        return None
+    first, second = (Ratios(e.num, e.den) if e.statistic is None else e.statistic for e in (one, other))
+    return Difference(first, second)
 
 
 def _same(a: Cluster | None, b: Cluster | None) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from .logged import Array
-from .resampling import leave_one_out, sum_of_ratios
+from .resampling import sum_of_ratios
 
 Bounds = tuple[float, float]
 UNBOUNDED: Bounds = (-np.inf, np.inf)  # the data say nothing
@@ -44,10 +44,11 @@ def student_t(num: Array, den: Array, level: float) -> Bounds:
     return _around(*_linearised(num, den, float(stats.t.ppf((1 + level) / 2, len(num) - 1))))
 
 
-def bias_corrected(num: Array, den: Array, replicates: Array, level: float) -> Bounds:
-    """Bias-corrected and accelerated bootstrap (Efron 1987, equations 2.3 and 6.6; jackknife over clusters)."""
-    value = float(sum_of_ratios(num.sum(0), den.sum(0)))
-    left_out = leave_one_out(num, den)
+def bias_corrected(value: float, left_out: Array, replicates: Array, level: float) -> Bounds:
+    """Bias-corrected and accelerated bootstrap (Efron 1987, equations 2.3 and 6.6).
+
+    `left_out` (K,) is the estimate without each cluster, or group of clusters, in turn.
+    """
     if not (np.isfinite(left_out).all() and np.isfinite(replicates).all()):
         return UNBOUNDED
     gap = left_out.mean() - left_out

@@ -20,6 +20,15 @@ class Logged:
     reward: Array  # (N, T) discounted
     log_weight: Array  # (N, T) sum of log ratios up to and including t; an ended stay carries its last
     mask: Mask  # (N, T)
+    factor: Array  # (N, T) discount of decision t; 0 after the end
+
+
+@dataclass(frozen=True)
+class Critic:
+    """What a critic says of the target policy on logged stays; 0 after the end of a stay."""
+
+    q: Array  # (N, T) value of the logged action
+    v: Array  # (N, T+1) value of the state; the last column is 0
 
 
 def logged(reward: Numbers, log_ratio: Numbers, mask: Numbers, discount: float | Numbers) -> Logged:
@@ -38,7 +47,21 @@ def logged(reward: Numbers, log_ratio: Numbers, mask: Numbers, discount: float |
         factors = np.broadcast_to(float(discount) ** np.arange(decided.shape[1]), decided.shape)
     else:
         factors = _inside("discount", discount, decided)
-    return Logged(rewards * np.where(decided, factors, 0.0), np.cumsum(ratios, 1), decided)
+    factors = np.where(decided, factors, 0.0)
+    return Logged(rewards * factors, np.cumsum(ratios, 1), decided, factors)
+
+
+def critic(q: Numbers, v: Numbers, mask: Mask) -> Critic:
+    """Check a critic's `q` (N, T) and `v` (N, T+1), in units of the reward and not discounted to admission.
+
+    What lies after the end of a stay is never read: its value is 0. ValueError for other shapes or values that are
+    not finite.
+    """
+    values = array(v)
+    if values.shape != (mask.shape[0], mask.shape[1] + 1):
+        raise ValueError(f"v: expected shape (N, T+1) = {(len(mask), mask.shape[1] + 1)}, got {values.shape}")
+    inside = _inside("v", values[:, :-1], mask)
+    return Critic(_inside("q", q, mask), np.hstack((inside, np.zeros((len(mask), 1)))))
 
 
 def array(values: Numbers) -> Array:

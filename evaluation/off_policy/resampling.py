@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from .logged import Array
 
 Cluster = npt.NDArray[np.int64]
 
-_BLOCK = 4_000_000  # counts held in memory at once
-_CHUNK = 50_000  # counts drawn at once: few enough to stay in cache
+_BLOCK = 2_000_000  # counts held in memory at once
+_CHUNK = 65_536  # counts drawn at once: few enough to stay in cache
+_SPARE = 6.0  # standard deviations by which the Poisson total stays below the number of draws
 
 
 def by_cluster(values: Array, cluster: Cluster | None) -> Array:
@@ -46,13 +48,32 @@ def counts(units: int, draws: int, seed: int) -> Iterator[Array]:
 
 
 def _draw(rng: np.random.Generator, rows: int, units: int) -> Array:
+    """Multinomial counts (rows, units): independent Poisson counts somewhat too few, then the missing draws one by one.
+
+    Poisson counts given their total are multinomial, and so they stay when further uniform draws are added; the rate
+    is such that almost no total exceeds `units`, and a row where it does is drawn anew.
+    """
     drawn = np.empty((rows, units))
-    step = max(1, _CHUNK // units)
-    for start in range(0, rows, step):
-        size = min(step, rows - start)
-        flat = rng.integers(0, units, (size, units)) + np.arange(size)[:, None] * units
-        drawn[start : start + size] = np.bincount(flat.ravel(), minlength=size * units).reshape(size, units)
+    _poisson(rng, drawn, max(0.0, 1 - _SPARE / np.sqrt(units)))
+    missing = units - drawn.sum(1).astype(np.int64)
+    drawn[missing < 0], missing[missing < 0] = 0, units
+    places = np.repeat(np.arange(rows) * units, missing) + rng.integers(0, units, missing.sum())
+    np.add.at(drawn.reshape(-1), places, 1.0)
     return drawn
+
+
+def _poisson(rng: np.random.Generator, out: Array, rate: float) -> None:
+    """Fill `out` with Poisson counts, by inversion of 16 random bits: probabilities to 2^-16."""
+    if rate == 0:
+        out[:] = 0
+        return
+    cumulated = stats.poisson.cdf(np.arange(20), rate)
+    table = np.searchsorted(cumulated, (np.arange(2**16) + 0.5) / 2**16).astype(np.float64)
+    flat = out.reshape(-1)
+    for start in range(0, len(flat), _CHUNK):
+        part = flat[start : start + _CHUNK]
+        bits = rng.integers(0, 2**64, -(-len(part) // 4), dtype=np.uint64).view(np.uint16)
+        np.take(table, bits[: len(part)], out=part, mode="clip")
 
 
 def replicates(parts: Sequence[tuple[Array, Array]], draws: int, seed: int) -> Array:

@@ -10,6 +10,7 @@ from .resampling import Cluster
 from .weights import RARE, Weights
 
 Label = Literal["supported", "weak", "not evaluable", "model-based"]
+MODEL_BASED = "rests on a fitted model, whose own error neither weight nor interval reveals"
 ORDER: tuple[Label, ...] = ("supported", "weak", "not evaluable")
 
 
@@ -43,7 +44,7 @@ def judge(weights: Sequence[Weights], cluster: Cluster | None, value: float, thr
     weight left somewhere and is not evaluable.
     """
     if not weights:
-        return Verdict("model-based", ("rests on a fitted model, whose own error no weight reveals",))
+        return Verdict("model-based", (MODEL_BASED,))
     found = [reason for one in weights for reason in _reasons(one, cluster, thresholds)]
     if not -float("inf") < value < float("inf"):
         found.append((2, "no logged stay follows the policy far enough to give a number"))

@@ -22,7 +22,7 @@ def observe(need: Tensor) -> Tensor:
 class IdentityEnv(VecEnv):
     """Reward 1 where the action is the needed one; every stay lasts one decision."""
 
-    def __init__(self, num_envs: int = 32) -> None:
+    def __init__(self, num_envs: int = 64) -> None:
         super().__init__(num_envs, spaces.Box(-8, 8, (ACTIONS + 1,), np.float32), spaces.Discrete(ACTIONS))
         self.generator = torch.Generator().manual_seed(0)
         self.need = torch.zeros(num_envs, dtype=torch.int64)

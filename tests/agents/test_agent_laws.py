@@ -13,7 +13,7 @@ from posology.agents.table import agent, parameter_type
 from posology.contracts import DiscretePolicy
 from posology.trajectories.noise import ACTOR, normals, seeds
 
-STEPS = 25_000  # the small budget of agents that learn in an environment
+STEPS = 15_000  # the small budget of agents that learn in an environment
 STAYS = 600  # of those that learn from records
 IGNORES_MASKS = {"behavior"}  # clinicians did take such actions
 

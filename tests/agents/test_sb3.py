@@ -5,7 +5,10 @@ import random
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from posology.agents.sb3 import PPOConfig, _ppo, export, fit_ppo
+from posology.envs import sb3_env, treatment
+from posology.trajectories.rollout import rollout
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -50,3 +53,18 @@ def test_progress_rises_to_one(identity_env):
 def test_minibatches_that_do_not_fit_are_refused(identity_env):
     with pytest.raises(ValueError, match="equal minibatches"):
         fit_ppo(identity_env(3), PPOConfig(steps=10, rollout=7, minibatches=4))
+
+
+def test_learns_in_a_registered_environment_and_acts_there():
+    policy = fit_ppo(sb3_env("posology/Sepsis-v0", num_envs=32), PPOConfig(steps=400), seed=0)
+    played = rollout(treatment("posology/Sepsis-v0"), policy, 16, seed=1).decisions
+    obs, action = played.obs[:, 0], played.action[:, 0]
+    assert policy.probs(obs, None).shape == (16, 25)
+    torch.testing.assert_close(policy.log_prob(obs, None, action), played.log_behavior[:, 0])
+
+
+def test_other_spaces_are_refused(identity_env):
+    env = identity_env()
+    env.action_space = spaces.Box(0, 1, (2,))
+    with pytest.raises(ValueError, match="needs Discrete actions"):
+        fit_ppo(env, PPOConfig(steps=10))

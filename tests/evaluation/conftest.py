@@ -13,9 +13,9 @@ import pytest
 @pytest.fixture(scope="session")
 def examples() -> ModuleType:
     """The example reports: `examples.known_truth()`, `examples.records()`."""
-    name, path = "example_reports", Path(__file__).parent / "example_reports.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    for name in ("example_parts", "example_reports"):
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+        assert spec and spec.loader
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
     return module

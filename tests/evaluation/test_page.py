@@ -137,6 +137,14 @@ def test_the_banner_comes_first_and_truth_only_where_it_is_known(examples):
     assert "True value" in known and "True value" not in records
 
 
+def test_reasons_and_the_ranking_are_told(examples):
+    report = examples.known_truth()
+    told = Outline(page(report.model_copy(update={"ranking": ()}))).told
+    assert "Effective sample size 38 is under 50" in told
+    assert "Does a score keep the true order of the policies?" in told
+    assert "Does a score keep" not in Outline(page(examples.records())).told
+
+
 def test_text_from_outside_is_escaped(report):
     hostile = '<script>alert("x")</script>'
     text = page(report.model_copy(update={"title": hostile, "name": hostile, "limits": (hostile,)}))

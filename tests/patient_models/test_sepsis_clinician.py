@@ -15,10 +15,10 @@ from posology.patient_models.simulate import Course, follow, truth_columns
 from posology.trajectories.levels import action_of_dose, dose_of_action, levels_of_dose
 from torch import Tensor
 
-PATIENTS = 6_000
+PATIENTS = 4_000
 
 
-@functools.lru_cache(maxsize=4)
+@functools.cache
 def cohort(confounding: float = 1.0, hidden: float = 0.0) -> Course:
     return follow(Sepsis(), SepsisClinician(confounding, hidden), PATIENTS)
 

@@ -28,18 +28,18 @@ cohort:
   anchor: [ICU_ADMISSION//*]
   min_age: 18
   conditions:
-    - {label: shock, hours: [-6, 12], any: [{codes: [LAST], below: 20}, {codes: [SHOCK]}]}
+    - {label: shock, hours: [-6, 12], any: [{codes: [LAST], below: 20}, {codes: [SHOCK]}, {codes: [LATE], delay: 2}]}
 outcome: {discharged: [ICU_DISCHARGE], died: [DIED], died_within: 2, censored: [RECORD_END]}
 features:
   last: {codes: {LAST: {}, LAST_F: {factor: 0.5, offset: -3}}, low: 0, high: 90, reference: [20, 60], max_age: 10}
-  mean: {codes: [MEAN, MEAN_2], low: 0, high: 80, reference: [20, 60], aggregation: mean, max_age: 6}
+  mean: {codes: [MEAN, MEAN_2], low: 0, high: 80, reference: [20, 60], aggregation: mean, max_age: 6, delay: 0.5}
   rate: {codes: [RATE], low: 0, high: 80, reference: [20, 60], aggregation: rate, max_age: 9}
   min: {codes: [MANY*], low: 0, high: 80, reference: [20, 60], aggregation: min}
   max: {codes: [MANY*], low: 0, high: 80, reference: [20, 60], aggregation: max, max_age: 3}
   sum: {codes: [MEAN], low: 0, high: 80, reference: [20, 60], aggregation: sum}
 context:
   age: {kind: years, codes: [MEDS_BIRTH], low: 18, high: 100, reference: [40, 80]}
-  weight: {kind: value, codes: [WEIGHT, WEIGHT_2], low: 30, high: 200, reference: [60, 90], max_age: 20}
+  weight: {kind: value, codes: [WEIGHT, WEIGHT_2], delay: 1, low: 30, high: 200, reference: [60, 90], max_age: 20}
   male: {kind: presence, codes: [GENDER//M], low: 0, high: 1, reference: [0, 1], scale: category}
 drugs:
   pressor:
@@ -59,11 +59,17 @@ def written_task() -> Task:
     """The small task, as far as cohorts can be written with it."""
     task = parse_task(SMALL, "small")
     features = {name: rule for name, rule in task.features.items() if rule.aggregation != "rate"}
-    own = {name: rule.model_copy(update={"codes": {name.upper(): Conversion()}}) for name, rule in features.items()}
+    own = {
+        name: rule.model_copy(update={"codes": {name.upper(): Conversion()}, "delay": 0.0})
+        for name, rule in features.items()
+    }
     drugs = {name: drug.model_copy(update={"by": "rate"}) for name, drug in task.drugs.items()}
+    context = {name: rule.model_copy(update={"delay": 0.0}) for name, rule in task.context.items()}
     cohort = task.cohort.model_copy(update={"conditions": ()})
     pressor = drugs["pressor"].model_copy(update={"high": 1.5})
-    data = task.model_copy(update={"features": own, "drugs": drugs | {"pressor": pressor}, "cohort": cohort})
+    data = task.model_copy(
+        update={"features": own, "drugs": drugs | {"pressor": pressor}, "cohort": cohort, "context": context}
+    )
     return Task.model_validate_json(data.model_dump_json())
 
 

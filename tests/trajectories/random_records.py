@@ -7,7 +7,20 @@ from hypothesis import strategies as st
 HOUR, SECOND = 3_600_000_000, 1_000_000  # microseconds
 BASE = 40 * 365 * 24 * HOUR  # of the first admission, since 1970
 
-CODES = ["LAST", "LAST_F", "MEAN", "MEAN_2", "RATE", "MANY//1", "MANY//2", "SHOCK", "WEIGHT", "WEIGHT_2", "GENDER//M"]
+CODES = [
+    "LAST",
+    "LAST_F",
+    "MEAN",
+    "MEAN_2",
+    "RATE",
+    "MANY//1",
+    "MANY//2",
+    "SHOCK",
+    "LATE",
+    "WEIGHT",
+    "WEIGHT_2",
+    "GENDER//M",
+]
 CODES += [f"INFUSION_{kind}//{item}" for item in "ABF" for kind in ("START", "END")] * 2
 CODES += ["ICU_ADMISSION//X", "ICU_DISCHARGE", "DIED", "RECORD_END", "UNWANTED"]
 times = st.builds(

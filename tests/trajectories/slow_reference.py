@@ -47,6 +47,7 @@ def reference_stay(events: pd.DataFrame, task: Task, anchor: float, following: f
         hits = []
         for sign in condition.any:
             hit = codes(events, sign.codes)
+            hit = hit.assign(time=hit.time + sign.delay * HOUR)
             hit = hit if sign.above is None else hit[hit.value > sign.above]
             hits += list((hit if sign.below is None else hit[hit.value < sign.below]).time)
         low, high = anchor + condition.hours[0] * HOUR, anchor + condition.hours[1] * HOUR
@@ -109,6 +110,7 @@ def reference_values(events: pd.DataFrame, rule) -> pd.DataFrame:
         taken |= set(part.code)
         parts.append(part.assign(value=part.value * how.factor + how.offset, rank=-rank))
     rows = pd.concat(parts)
+    rows = rows.assign(time=rows.time + rule.delay * HOUR)
     rows = rows[(rows.value >= rule.low) & (rows.value <= rule.high)]
     return rows.sort_values(["time", "rank", "value"])
 

@@ -55,6 +55,8 @@ def test_fingerprints_tell_cohorts_apart_but_not_padding(stays) -> None:
     )  # fmt: skip
     assert fingerprint(cut) == fingerprint(short) != fingerprint(stays)
     assert len(fingerprint(stays)) == 64
+    zero, negative = (stays.replace(context=stays.context * 0 * sign) for sign in (1, -1))
+    assert fingerprint(zero) == fingerprint(negative) and bool(torch.signbit(negative.context).all())
     for name in ("vitals", "dose", "context"):
         other = getattr(stays, name).clone()
         other.view(-1)[0] += 0.001

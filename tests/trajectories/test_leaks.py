@@ -28,6 +28,7 @@ def test_a_state_does_not_know_the_future(own, cut, junk, small_task, write_even
     ends = ("ICU_ADMISSION", "ICU_DISCHARGE", "DIED", "RECORD_END")
     own = [e for e in own if not e[1].startswith(ends)] + [(BASE, "SHOCK", None)]
     signs = [t for t, code, v in own if code == "SHOCK" or (code == "LAST" and v is not None and v < 20)]
+    signs += [t + 2 * HOUR for t, code, _ in own if code == "LATE"]
     zero = max(BASE, min(t for t in signs if t >= BASE - 6 * HOUR)) + SECOND
     now = zero + cut * 4 * HOUR
     past = [e for e in own if e[0] < now]
@@ -54,13 +55,24 @@ def test_an_event_at_the_decision_belongs_to_the_next_state(small_task, write_ev
 @pytest.mark.parametrize("end", [6, 12])  # censored between two decisions, and at the horizon
 def test_an_event_at_the_end_is_not_in_the_last_state(end, small_task, write_events, tmp_path) -> None:
     last = BASE + SECOND + end * HOUR
-    events = [(BASE, "SHOCK", None), (last, "RECORD_END", None), (last - 1, "MEAN", 30.0), (last, "MEAN", 50.0)]
+    events = [(BASE, "SHOCK", None), (last, "RECORD_END", None), (last - 1, "RATE", 30.0), (last, "RATE", 50.0)]
     records = records_of([events, events], [40, 40])  # nor does it reach the next stay's first state
     t = read_trajectories(write_events(tmp_path / "e.parquet", records), small_task).trajectories
     states = -(-end // 4) + 1
     for stay in range(2):
-        assert t.seen[stay, :, 1].nonzero().flatten().tolist() == [states - 1]
-        assert float(t.vitals[stay, states - 1, 1]) == 30
+        assert t.seen[stay, :, 2].nonzero().flatten().tolist() == [states - 1]
+        np.testing.assert_allclose(float(t.vitals[stay, states - 1, 2]), 30 / ((end - 1) % 4 + 1))
+
+
+def test_a_result_enters_when_it_is_known_not_when_it_was_drawn(small_task, write_events, tmp_path) -> None:
+    zero, half = BASE + SECOND, HOUR // 2
+    shock = (BASE, "SHOCK", None)
+    at = read(small_task, write_events, tmp_path, [shock, (zero - half, "MEAN", 42.0)]).trajectories
+    assert at.seen[0, :, 1].tolist() == [False, True, False, False]
+    before = read(small_task, write_events, tmp_path, [shock, (zero - half - 1, "MEAN", 42.0)]).trajectories
+    assert before.seen[0, :, 1].tolist() == [True, False, False, False]
+    late = read(small_task, write_events, tmp_path, [(BASE, "LATE", None), (BASE + HOUR, "RATE", 8.0)]).trajectories
+    assert float(late.vitals[0, 0, 2]) == 2  # time zero is two hours after the sign was stamped
 
 
 def test_doses_cover_the_interval_that_follows_and_stay_out_of_states(small_task, write_events, tmp_path) -> None:

@@ -1,0 +1,83 @@
+"""What propofol and the surgeon do to the bispectral index and to arterial pressure."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .propofol_memory import PropofolMemory
+
+PRESSURE_DECAYS = (0.054, 0.0695)  # 1/min
+PRESSURE_HALF = (1.96, 2.20)  # ug/mL
+PRESSURE_SLOPES = (4.77, 8.49)
+SYSTOLIC_FALL, DIASTOLIC_FALL = 54.8, 18.1  # mmHg
+PRESSURE_FALL = DIASTOLIC_FALL + (SYSTOLIC_FALL - DIASTOLIC_FALL) / 3
+"""Greatest fall of MAP, diastole plus a third of the pulse; some public code adds the two in place of subtracting.
+
+All six: Jeleazcov et al. (2015), Br J Anaesth 115:213-226, adult volunteers.
+"""
+
+_STIMULI = (  # minutes, BIS points, mmHg: intubation at 10 min, surgery from 20 to 56 min
+    (0.0, 0.0, 0.0),
+    (9.9, 0.0, 0.0),
+    (10.0, 20.0, 10.0),
+    (12.0, 20.0, 10.0),
+    (13.0, 0.0, 0.0),
+    (19.9, 0.0, 0.0),
+    (20.2, 20.0, 10.0),
+    (21.0, 20.0, 10.0),
+    (21.5, 0.0, 0.0),
+    (26.0, -20.0, -10.0),
+    (27.0, 20.0, 10.0),
+    (28.0, 10.0, 7.0),
+    (36.0, 10.0, 7.0),
+    (37.0, 30.0, 15.0),
+    (37.5, 30.0, 15.0),
+    (38.0, 10.0, 5.0),
+    (41.0, 10.0, 5.0),
+    (41.5, 30.0, 10.0),
+    (42.0, 30.0, 10.0),
+    (43.0, 10.0, 5.0),
+    (47.0, 10.0, 5.0),
+    (47.5, 30.0, 10.0),
+    (50.0, 30.0, 8.0),
+    (51.0, 10.0, 5.0),
+    (56.0, 10.0, 5.0),
+    (56.5, 0.0, 0.0),
+)
+"""The arousal profile of Struys et al. (2004), Anesthesiology 100:640, as extended in public anaesthesia simulators."""
+
+
+def hypnosis(concentration: Tensor, half_effect: Tensor, slopes: Tensor, awake: Tensor) -> Tensor:
+    """BIS (B,) at an effect-site concentration (B,) ug/mL: awake (1 - C^g / (Ce50^g + C^g)).
+
+    slopes (2, B) hold g below and above Ce50.
+    """
+    slope = torch.where(concentration < half_effect, slopes[0], slopes[1])
+    return awake / (1 + (concentration.clamp_min(0) / half_effect) ** slope)
+
+
+def arousal(minutes: Tensor, m: PropofolMemory) -> tuple[Tensor, Tensor]:
+    """What the surgeon's stimuli add to BIS and MAP (B,) at `minutes` (B,), by linear interpolation of the profile."""
+    profile = torch.tensor(_STIMULI, dtype=minutes.dtype, device=minutes.device)
+    knots = profile[:, 0].contiguous()
+    now = (minutes - m.stimulus[1]).clamp(0, float(_STIMULI[-1][0]))
+    right = torch.bucketize(now, knots).clamp(1, len(_STIMULI) - 1)
+    share = (now - knots[right - 1]) / (knots[right] - knots[right - 1])
+    points = m.stimulus[0, :, None] * torch.lerp(profile[right - 1, 1:], profile[right, 1:], share[:, None])
+    return points[:, 0], points[:, 1]
+
+
+def arterial_pressure(m: PropofolMemory, sites: Tensor) -> Tensor:
+    """MAP (B,) mmHg at pressure effect sites (2, B) ug/mL, before stimuli."""
+    slopes = sites.new_tensor(PRESSURE_SLOPES)[:, None]
+    effect = ((sites.clamp_min(0) / m.pressure[2:]) ** slopes).sum(0)
+    return m.pressure[0] - m.pressure[1] * effect / (1 + effect)
+
+
+def delayed(m: PropofolMemory) -> Tensor:
+    """Effect-site concentration (B,) that the monitor shows: that of `delay` ago, interpolated between samples."""
+    later = (m.ago <= m.delay).sum(0, keepdim=True).clamp(1, len(m.ago) - 1)
+    newer, older = m.ago.gather(0, later - 1), m.ago.gather(0, later)
+    share = ((m.delay - newer) / (older - newer).clamp_min(1e-6)).clamp(0, 1)
+    return torch.lerp(m.past.gather(0, later - 1), m.past.gather(0, later), share)[0]
