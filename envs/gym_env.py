@@ -31,7 +31,7 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
     `render_mode` "rgb_array" draws the stay so far when `render` is called, "human" in a window at every step.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [*MODES], "render_fps": FRAMES_PER_SECOND}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": [*MODES], "render_fps": FRAMES_PER_SECOND}
     observation_space: spaces.Space[Observation]
     action_space: spaces.Space[np.int64]
 
@@ -87,7 +87,7 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
         }
         return self._observe(step.state), float(step.reward), terminated, truncated, info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The stay so far as a picture (700, 1000, 3), in mode "rgb_array"; RuntimeError before a patient is here."""
         return None if self._screen is None else self._screen.picture()
 

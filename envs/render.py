@@ -29,7 +29,7 @@ from .render_layout import ABOVE, AIR, HOURS, LEFT, RIGHT, Box, hour_ticks
 
 __all__ = ["Artist", "Axes", "Frame", "Line2D", "Patch", "PolyCollection", "Polygon", "Rectangle", "Text"]
 
-_VALUE_WIDTH = 82  # pixels kept above a panel for its latest value
+_LETTER, _DIGITS = 6.4, 6  # pixels of a letter, and digits kept above a panel for its latest value
 _LIFT = 2  # pixels between a panel and its name
 
 Frame = NDArray[np.uint8]  # (height, width, 3)
@@ -41,7 +41,7 @@ class Canvas:
     def __init__(self, size: tuple[int, int]):
         self.size = size
         self.figure = Figure(figsize=(size[0] / style.DPI, size[1] / style.DPI), dpi=style.DPI, facecolor=style.PAPER)
-        self._agg = FigureCanvasAgg(self.figure)
+        self._agg: Any = FigureCanvasAgg(self.figure)
         self._background: Any = None
 
     def repaint(self, moved: Sequence[Axes]) -> None:
@@ -49,17 +49,17 @@ class Canvas:
         if self._background is None:
             self._agg.draw()
         elif moved:
-            self._agg.restore_region(self._background)  # type: ignore[attr-defined]
+            self._agg.restore_region(self._background)
             for each in moved:
                 self.figure.draw_artist(_cover(each))
                 self.figure.draw_artist(each)
         else:
             return
-        self._background = self._agg.copy_from_bbox(self.figure.bbox)  # type: ignore[attr-defined]
+        self._background = self._agg.copy_from_bbox(self.figure.bbox)
 
     def paint(self, changing: Iterable[Artist]) -> Frame:
         """The background and what changes over it, from back to front."""
-        self._agg.restore_region(self._background)  # type: ignore[attr-defined]
+        self._agg.restore_region(self._background)
         for artist in changing:
             self.figure.draw_artist(artist)
         frame: Frame = np.asarray(self._agg.buffer_rgba())[..., :3].copy()
@@ -115,19 +115,23 @@ def set_values(axes: Axes, limits: tuple[float, float], ticks: Sequence[tuple[fl
     axes.set_yticks([], minor=True)
 
 
-def add_name(axes: Axes, text: str) -> None:
-    """What the panel shows, above its ticks and axes; shortened where the latest value needs the room."""
-    at = offset_copy(axes.transAxes, axes.figure, x=4 - LEFT, y=_LIFT, units="dots")
-    written = axes.text(0, 1, text, transform=at, va="bottom", fontsize=8, color=style.INK)
-    room = axes.bbox.width + LEFT - _VALUE_WIDTH
-    while written.get_window_extent().width > room and len(text) > 3:
-        text = style.shortened(text, len(text) - 1)
+def add_name(axes: Axes, names: Sequence[str], unit: str) -> None:
+    """What the panel shows, above its ticks and axes: the first name that leaves room for a value in its unit.
+
+    Where none does, the last is shortened.
+    """
+    at = offset_copy(axes.transAxes, x=4 - LEFT, y=_LIFT, units="dots")
+    written = axes.text(0, 1, names[0], transform=at, va="bottom", fontsize=8, color=style.INK)
+    room = axes.bbox.width + LEFT - _LETTER * (_DIGITS + len(style.unit(unit)))
+    for text in [*names, *(style.shortened(names[-1], n) for n in range(len(names[-1]) - 1, 2, -1))]:
         written.set_text(text)
+        if written.get_window_extent().width <= room:
+            return
 
 
 def add_value(axes: Axes) -> Text:
     """The latest value, right above the panel."""
-    at = offset_copy(axes.transAxes, axes.figure, y=_LIFT, units="dots")
+    at = offset_copy(axes.transAxes, y=_LIFT, units="dots")
     return axes.text(1, 1, "", transform=at, va="bottom", ha="right", fontsize=8, animated=True)
 
 

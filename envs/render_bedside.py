@@ -53,7 +53,7 @@ class Bedside:
         for vital, number in self._vitals:
             changing += vital.update(courses[number], courses[0] if number else None)
         for dose, number in self._doses:
-            changing += dose.update(courses[number])
+            changing += dose.update(courses[number], courses[0] if number else None)
         return self._canvas.paint(changing)
 
     def _add_panels(self, place: Sheet, number: int, first: Course) -> None:
@@ -67,7 +67,7 @@ class Bedside:
 
     def _heading(self, place: Sheet, name: str) -> Text:
         """Who treats, left, and how the stay stands, right: on one line, where there are several."""
-        height = place.head.top + 10 if name else 24
+        height = place.head.top + 16 if name else 24
         if name:
             self._canvas.write((place.head.left, height), name, color=style.INK, fontsize=12.5)
         right = place.head.left + place.head.width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -106,24 +106,23 @@ def admitted(treatment: Treatment, state: PatientState) -> Course:
 @torch.no_grad()
 def followed(course: Course, treatment: Treatment, before: PatientState, step: Step) -> Course:
     """The course one decision later: `before` it, and the `step` that it led to (batches of 1)."""
-    over = step.state.outcome[0] != IN_CARE
+    outcome, truncated = int(step.state.outcome[0]), bool(step.truncated[0])
     after = _state(treatment.spec, step.state, course.time[-1] + float(step.hours[0]))
-    ahead = np.full_like(course.ahead[:1], np.nan)
-    expected = ahead
-    if over:  # the model leaves open what the values of an ended stay are
+    expected = ahead = np.full_like(course.ahead[:1], np.nan)
+    if outcome != IN_CARE:  # the model leaves open what the values of an ended stay are
         after |= {"known": np.zeros_like(after["known"]), "seen": np.zeros_like(after["seen"])}
     else:
         expected = _expected(treatment, before, step.dose, step.hours)
+    if outcome == IN_CARE and not truncated:
         ahead = _expected(treatment, step.state, step.dose, step.hours)
     added = {**after, "expected": expected, "ahead": ahead, "dose": _array(step.dose)}
     added["exceeded"] = _exceeded(treatment, step)
-    grown = {name: np.concatenate([getattr(course, name), value]) for name, value in added.items()}
-    truncated = bool(step.truncated[0])
-    outcome, interval = int(step.state.outcome[0]), float(step.hours[0])
-    return dataclasses.replace(course, **grown, outcome=outcome, truncated=truncated, interval=interval)
+    grown: dict[str, Any] = {name: np.concatenate([getattr(course, name), value]) for name, value in added.items()}
+    grown |= {"interval": float(step.hours[0]), "outcome": outcome, "truncated": truncated}
+    return dataclasses.replace(course, **grown)
 
 
-def _state(spec: Spec, state: PatientState, hours: float) -> dict[str, NDArray[np.generic]]:
+def _state(spec: Spec, state: PatientState, hours: float) -> dict[str, Any]:
     oldest = np.array([f.max_age for f in spec.features])
     return {
         "time": np.array([hours]),

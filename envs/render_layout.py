@@ -15,7 +15,7 @@ from .render_style import number
 _MARGIN = 20.0  # pixels around the figure
 _GAP = 34.0  # between two sheets
 _HEAD = 60.0  # title and patient
-_SHEET_HEAD = 28.0  # who treats, where there are two
+_SHEET_HEAD = 36.0  # who treats, where there are two
 _FOOT = 34.0  # legend
 LEFT, ABOVE, RIGHT = 34.0, 20.0, 10.0  # around the axes of a panel: ticks, name, air
 AIR = 8.0  # below it
@@ -111,12 +111,12 @@ def value_limits(feature: Feature, values: Array) -> tuple[float, float]:
     ends = _on_axis(feature, np.array(feature.reference))
     step = max(float(ends[1] - ends[0]) / 2, 1e-6)
     known = _on_axis(feature, values)
-    below = max(math.ceil(float(ends[0] - known.min()) / step + 0.05), 1) if len(known) else 1
-    above = max(math.ceil(float(known.max() - ends[1]) / step + 0.05), 1) if len(known) else 1
+    below = max(math.ceil(float(ends[0] - known.min()) / step + 0.1), 1) if len(known) else 1
+    above = max(math.ceil(float(known.max() - ends[1]) / step + 0.1), 1) if len(known) else 1
     low, high = float(ends[0]) - below * step, float(ends[1]) + above * step
     if feature.scale == "log":
         return math.exp(low), math.exp(high)
-    pad = 0.04 * (high - low)  # room for a point on a physical bound
+    pad = 0.05 * (high - low)  # room for a point on a physical bound
     return max(low, feature.low - pad), min(high, feature.high + pad)
 
 
@@ -127,16 +127,17 @@ def _on_axis(feature: Feature, values: Array) -> Array:
     return np.log(np.maximum(values, floor))
 
 
-def value_ticks(feature: Feature, limits: tuple[float, float]) -> list[tuple[float, str]]:
-    """A few round values within the limits, and how they read; the names of a category's levels."""
+def value_ticks(feature: Feature, limits: tuple[float, float], count: int) -> list[tuple[float, str]]:
+    """About `count` round values within the limits, and how they read; the names of a category's levels."""
+    most = min(max(count, 3), 4)
     if feature.scale == "category":
         return [(float(i), name) for i, name in enumerate(feature.levels)]
     if feature.scale == "log":
         ticks = [m * 10.0**p for p in range(-6, 7) for m in (1, 2, 5)]
         ticks = [t for t in ticks if limits[0] <= t <= limits[1]]
-        ticks = ticks[:: max(math.ceil(len(ticks) / 4), 1)]
+        ticks = ticks[:: max(math.ceil(len(ticks) / most), 1)]
     else:
-        ticks = _round(max(limits[0], feature.low), min(limits[1], feature.high), 4)
+        ticks = _round(max(limits[0], feature.low), min(limits[1], feature.high), most)
     return [(t, number(t)) for t in ticks]
 
 

@@ -18,6 +18,8 @@ HOLLOW: dict[str, Any] = {**POINT, "mfc": style.PANEL}
 LIMIT: dict[str, Any] = {"color": style.EXCEEDED, "lw": 1.2, "ls": (0, (4, 2))}
 ABOVE_LIMIT: dict[str, Any] = {"facecolor": style.EXCEEDED, "hatch": "////"}
 
+_TICK = 26  # pixels from one tick to the next, about
+
 
 class VitalPanel:
     """One feature: filled points where measured, hollow ones where carried forward, over its reference range."""
@@ -25,7 +27,8 @@ class VitalPanel:
     def __init__(self, axes: Axes, feature: Feature, column: int):
         self.axes, self._feature, self._column = axes, feature, column
         self._limits: tuple[float, float] | None = None
-        add_name(axes, feature.label or feature.name)
+        short = feature.name.replace("_", " ")
+        add_name(axes, [feature.label or short, short], feature.unit)
         if feature.scale == "log":
             axes.set_yscale("log")
         if feature.scale != "category":
@@ -36,8 +39,8 @@ class VitalPanel:
         add_patch(axes, self._expected)
         self._other = add_line(axes, color=style.GHOST, lw=1.3)
         self._path = add_line(axes, color=style.VALUE, lw=1.1)
-        self._carried = add_line(axes, ms=3.6, **HOLLOW)
-        self._measured = add_line(axes, ms=4.2, **POINT)
+        self._carried = add_line(axes, ms=3.6, clip_on=False, **HOLLOW)
+        self._measured = add_line(axes, ms=4.2, clip_on=False, **POINT)
 
     def fit(self, courses: Sequence[Course]) -> bool:
         """Whether the axis had to move to hold these courses."""
@@ -46,7 +49,7 @@ class VitalPanel:
         if limits == self._limits:
             return False
         self._limits = limits
-        set_values(self.axes, limits, value_ticks(self._feature, limits))
+        set_values(self.axes, limits, value_ticks(self._feature, limits, round(self.axes.bbox.height / _TICK)))
         return True
 
     def update(self, course: Course, other: Course | None = None) -> list[Artist]:
@@ -82,11 +85,13 @@ class DosePanel:
         self._marked = [limit for limit in course.limits if limit.column == column]
         for limit in self._marked:
             axes.plot([limit.after_hours, course.horizon], [limit.limit] * 2, zorder=3, **LIMIT)
-        add_name(axes, drug.label or drug.name)
+        short = drug.name.replace("_", " ")
+        add_name(axes, [drug.label or short, short], drug.unit)
         self._value = add_value(axes)
         self._end = _End(axes, named=True)
         self._within = add_bars(axes, facecolor=style.DOSE)
         self._above = add_bars(axes, **ABOVE_LIMIT)
+        self._other = add_line(axes, color=style.GHOST, lw=1.6)
 
     def fit(self, courses: Sequence[Course]) -> bool:
         """Whether the axis had to move to hold these courses."""
@@ -98,8 +103,11 @@ class DosePanel:
         set_values(self.axes, (0.0, top), dose_ticks(top))
         return True
 
-    def update(self, course: Course) -> list[Artist]:
-        """Everything that changes, from back to front."""
+    def update(self, course: Course, other: Course | None = None) -> list[Artist]:
+        """Everything that changes, from back to front; the doses of a course to compare with as an outline."""
+        if other is not None:
+            rates = np.repeat(other.dose[:, self._column], 2)
+            self._other.set_data(np.repeat(other.time, 2)[1:-1], rates)
         rate, above = course.dose[:, self._column], course.exceeded[:, self._column]
         bars = [
             [(start, 0.0), (start, height), (end, height), (end, 0.0)]
@@ -110,7 +118,7 @@ class DosePanel:
         self._value.set_text(style.amount(float(rate[-1]), self._drug.unit) if len(rate) else style.NONE)
         self._value.set_color(style.EXCEEDED if above[-1:].any() else style.INK)
         back, front = self._end.update(course)
-        return [*back, self._within, self._above, *front, self._value]
+        return [*back, self._within, self._above, self._other, *front, self._value]
 
 
 class _End:

@@ -13,7 +13,7 @@ VALUE = "#075a91"  # what was measured; blue and orange stay apart for every com
 EXPECTED = "#e08a4a"  # what the model expected
 DOSE = "#58636d"
 EXCEEDED = "#b84a05"  # a dose above its limit
-GHOST = "#9aa2a9"  # the course that another is compared with
+GHOST = "#868f97"  # the course that another is compared with
 OVER = "#f1efe9"  # after the end of the stay
 
 SIZE = (1000, 700)  # pixels of one patient

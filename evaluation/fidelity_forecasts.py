@@ -69,7 +69,8 @@ def forecast_errors(
 
     Each stay is simulated in `copies`; of the last step the expected value is taken, not a draw. Copies that died on
     the way do not count, unless all did. Doses were chosen by someone who saw the true course, so risks more than one
-    decision ahead rank patients but need not be calibrated, even of a true model. ValueError where the model speaks of other features.
+    decision ahead rank patients but need not be calibrated, even of a true model. ValueError where the model speaks
+    of other features.
     """
     if model.spec.features != stays.spec.features:
         raise ValueError("the model and the stays differ in their features: read the stays with the model's task")

@@ -1,4 +1,4 @@
-"""The command line: run, compare, simulate, list."""
+"""The command line: run, compare, watch, simulate, list."""
 
 from __future__ import annotations
 
@@ -67,6 +67,28 @@ def compare(
 
     page = compare_runs(runs, out)
     console.print(f"[bold green]comparison:[/] {page}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def watch(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    policy: Annotated[str, typer.Option(help="Whom to watch beside the clinician: a policy of the run's report.")],
+    out: Annotated[Path | None, typer.Option(help="A .gif file, or .mp4 where ffmpeg is; else in RUN.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which patient.")] = 0,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="In the learned simulator, even where the truth is known.")
+    ] = False,
+) -> None:
+    """Animate one synthetic patient under the clinician and a policy, side by side, with the same chance for both.
+
+    In the known truth where the run's patients are simulated, else in the learned simulator.
+
+    Example: posology watch runs/demo-4cbdc8b5 --policy ppo
+    """
+    from .watch import watch as animate
+
+    path = animate(run, policy, out=out, seed=seed, learned=learned, console=console)
+    console.print(f"[bold green]animation:[/] {path}", highlight=False, soft_wrap=True)
 
 
 @app.command()

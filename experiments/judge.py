@@ -29,6 +29,7 @@ class Bench:
     simulator: Treatment
     truth: Treatment | None
     config: EvaluationConfig
+    reward_range: tuple[float, float]  # of an undiscounted stay: worst, best
     seed: int  # of the first simulated patient; the same for every policy
 
 
@@ -168,9 +169,16 @@ def _unsupported(target: DiscretePolicy | Blend, bench: Bench) -> float:
 
 
 def _observed(bench: Bench) -> Interval:
+    """Mean return of the held-out stays; where all fared alike, exact bounds over patients instead of no width."""
     returns = bench.held_out.reward.sum(1).double().numpy()
-    low, high = mean_interval(returns, bench.config.level)
-    return Interval(value=float(returns.mean()), low=low, high=high)
+    value, (low, high) = float(returns.mean()), mean_interval(returns, bench.config.level)
+    if returns.min() == returns.max():
+        patients = len(set(bench.held_out.subject.tolist()))
+        spared = float(((1 - bench.config.level) / 2) ** (1 / patients))  # Clopper & Pearson 1934, at a share of 1
+        worst, best = bench.reward_range
+        low = best - (best - worst) * (1 - spared) if value == best else value
+        high = worst + (best - worst) * (1 - spared) if value == worst else value
+    return Interval(value=value, low=low, high=high)
 
 
 def _interval(value: Value | None) -> Interval | None:

@@ -53,7 +53,7 @@ def run_experiment(config: ExperimentConfig, out: Path, *, force: bool = False, 
 def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
     truth, acting, rule = known_truth(config)
     learned = learn(config, run, cohort, first_seed=FIRST_TRAINING + config.seed * 10**9)
-    held_out = cohort.splits["held_out"]
+    held_out, worths = cohort.splits["held_out"], (config.reward.died, config.reward.alive)
     bench = Bench(
         held_out=decisions(learned.simulator, held_out),
         costs=logged_costs(learned.simulator, held_out),
@@ -61,6 +61,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         simulator=learned.simulator,
         truth=truth,
         config=config.evaluation,
+        reward_range=(min(worths), max(worths)),
         seed=FIRST_SIMULATED + config.seed * 10**9,
     )
     everyone = policies_to_judge(

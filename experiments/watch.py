@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
 
 from ..agents.baselines import most_frequent, no_treatment, random_policy
 from ..agents.save import load_policy
-from ..contracts import DiscretePolicy, Treatment
+from ..contracts import Clinician, Decisions, DiscretePolicy, Progress, Treatment
 from ..envs import decisions, treatment
 from ..envs import render_style as style
 from ..envs.render_course import Course, admitted, followed
 from ..envs.ward import Ward, decide, open_ward
-from ..evaluation.report import Report
+from ..evaluation.report import REPORT_FILE, Report, load_report
 from ..patient_models import load_model
 from ..trajectories.actors import actor_of
 from ..trajectories.noise import ACTOR, normals, seeds
@@ -29,7 +30,15 @@ from .judged import Actor, Judged, policies_to_judge
 from .progress import bar
 from .runner import FIRST_SIMULATED, known_truth
 
+if TYPE_CHECKING:
+    from ..envs.render import Frame
+
 CLINICIAN = "clinician"
+BASELINES: dict[str, Callable[[Decisions, int], DiscretePolicy]] = {
+    "random": lambda logged, actions: random_policy(actions),
+    "none": lambda logged, actions: no_treatment(actions),
+    "most_frequent": most_frequent,
+}
 _DECISIONS_PER_SECOND = 2.0
 _HOLD = 8  # frames for which the end stays
 
@@ -92,34 +101,102 @@ def follow(treatment: Treatment, who: Actor, seed: int) -> Course:
 
 
 def scene_of(folder: Path, policy: str, *, learned: bool = False) -> Scene:
-    """What is watched: a policy of the run in `folder` and the clinician; ConfigError as for `watch`."""
-    config, report = _finished(folder)
-    known = [name for name in report.policies if name != CLINICIAN]
-    trained = {f"ppo_{c.penalty:g}": c.penalty for c in report.selection.candidates} if report.selection else {}
-    if policy not in [*known, *trained]:
-        raise ConfigError(f"no policy {policy!r} to watch beside the clinician; known: {', '.join([*known, *trained])}")
-    simulator = _simulator(config, folder)
-    truth, clinician, rule = (None, None, None) if learned else known_truth(config)
-    behavior = load_policy(folder / "behavior" / "policy")
-    baselines: dict[str, DiscretePolicy] = {
-        "random": random_policy(simulator.spec.actions),
-        "none": no_treatment(simulator.spec.actions),
-    }
-    if policy == "most_frequent":
-        stays = load_trajectories(folder / "records" / "trajectories")
-        train = split(stays, config.split_salt)["train"]
-        baselines[policy] = most_frequent(decisions(simulator, train), simulator.spec.actions)
-    chosen = next((name for name, c in zip(trained, _candidates(report), strict=True) if c), "ppo_0")
-    ours = load_policy(folder / (policy if policy in trained else chosen) / "policy")
-    free = load_policy(folder / "ppo_0" / "policy")
-    everyone = policies_to_judge(behavior, baselines, free, ours, config.blends, clinician=clinician, rule=rule)
+    """What is watched: a policy of the run in `folder`, and the clinician; ConfigError as for `watch`."""
+    run = _Finished.open(folder)
+    if policy not in run.known:
+        raise ConfigError(f"no policy {policy!r} to watch beside the clinician; known: {', '.join(run.known)}")
+    truth, clinician, rule = (None, None, None) if learned else known_truth(run.config)
+    behavior = run.policy("behavior")
+    one = _judged(run, policy, behavior, clinician, rule)
+    first = FIRST_SIMULATED + run.config.seed * 10**9
+    if truth is not None and clinician is not None and one.true is not None:
+        return Scene(truth, "known truth", (clinician, one.true), ("Clinician", one.label), first)
+    if one.simulated is None:
+        raise ConfigError(f"{policy!r} acts where the truth is known, not in the learned simulator")
+    return Scene(
+        run.simulator(), "learned simulator", (behavior, one.simulated), ("Fitted clinician", one.label), first
+    )
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A run folder with all that is watched in it."""
+
+    folder: Path
+    config: ExperimentConfig
+    report: Report
+
+    @classmethod
+    def open(cls, folder: Path) -> _Finished:
+        """ConfigError where there is no run, or none that is finished."""
+        if not (folder / "config.yaml").is_file():
+            raise ConfigError(f"no run in {folder}: expected the folder that `posology run` names, with config.yaml")
+        config = load_config(folder / "config.yaml")
+        needed = [REPORT_FILE, *(f"{stage}/stage.json" for stage in ("simulator", "behavior", "ppo_0"))]
+        missing = [name for name in needed if not (folder / name).is_file()]
+        if missing:
+            raise ConfigError(f"the run in {folder} is not finished: {missing[0]} is missing; run it again to go on")
+        return cls(folder, config, load_report(folder))
+
+    @property
+    def trained(self) -> dict[str, float]:
+        """Penalty by stage, of PPO under every penalty tried."""
+        chosen = self.report.selection
+        return {f"ppo_{c.penalty:g}": c.penalty for c in chosen.candidates} if chosen else {}
+
+    @property
+    def known(self) -> list[str]:
+        """Policies that can be watched."""
+        return [*(name for name in self.report.policies if name != CLINICIAN), *self.trained]
+
+    @property
+    def chosen(self) -> str:
+        """The stage of the penalised policy."""
+        selection = self.report.selection
+        return next((f"ppo_{c.penalty:g}" for c in selection.candidates if c.chosen), "ppo_0") if selection else "ppo_0"
+
+    def policy(self, stage: str) -> DiscretePolicy:
+        """The policy of a stage."""
+        return load_policy(self.folder / stage / "policy")
+
+    def simulator(self) -> Treatment:
+        """The learned environment, without a penalty: what happens to a patient does not depend on it."""
+        cohort = self.config.cohort
+        task = load_task(source(cohort.source).task if isinstance(cohort, SimulatedCohort) else cohort.task)
+        patient = load_model(self.folder / "simulator" / "model")
+        return treatment("posology/Learned-v0", model=patient, horizon=task.horizon, interval_hours=task.interval)
+
+
+def _judged(
+    run: _Finished, policy: str, behavior: DiscretePolicy, clinician: Clinician | None, rule: Clinician | None
+) -> Judged:
+    """A policy of the run, as the run judged it; other baselines than the one asked for are left out."""
+    baselines: dict[str, DiscretePolicy] = {}
+    if policy in BASELINES:
+        stays = load_trajectories(run.folder / "records" / "trajectories")
+        train = split(stays, run.config.split_salt)["train"]
+        baselines[policy] = BASELINES[policy](decisions(run.simulator(), train), stays.spec.actions)
+    penalised = run.policy(policy if policy in run.trained else run.chosen)
+    everyone = policies_to_judge(
+        behavior, baselines, run.policy("ppo_0"), penalised, run.config.blends, clinician=clinician, rule=rule
+    )
     judged = {one.name: one for one in everyone}
-    one = judged["ppo" if policy in trained else policy] if policy != "observable_rule" or rule else None
-    actor = None if one is None else one.simulated if truth is None else one.true
-    if one is None or actor is None:
-        raise ConfigError(f"{policy!r} acts in the known truth only: watch it there")
-    label = f"PPO, penalty {trained[policy]:g}" if policy in trained else one.label
-    if truth is None:
-        return Scene(simulator, "learned simulator", (behavior, actor), ("Fitted clinician", label), _first(config))
-    assert clinician is not None
-    return Scene(truth, "known truth", (clinician, actor), ("Clinician", label), _first(config))
+    if policy in run.trained:
+        return replace(judged["ppo"], label=f"PPO, penalty {run.trained[policy]:g}")
+    if policy not in judged:
+        raise ConfigError(f"{policy!r} acts where the truth is known, not in the learned simulator")
+    return judged[policy]
+
+
+def _frames(courses: list[Course], title: str, names: tuple[str, str], progress: Progress) -> Iterator[Frame]:
+    """One picture per decision; the last one stays for a while."""
+    from ..envs.render_bedside import Bedside  # as matplotlib
+
+    bedside = Bedside(courses, title=title, names=names, size=style.PAIR)
+    last = max(course.decisions for course in courses)
+    for n in range(last + 1):
+        frame = bedside.draw([course.until(n) for course in courses], courses)
+        progress((n + 1) / (last + 1), "drawing")
+        yield frame
+    for _ in range(_HOLD):
+        yield frame

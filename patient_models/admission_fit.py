@@ -35,8 +35,9 @@ def fit_admission(stays: Trajectories) -> tuple[torch.Tensor, torch.Tensor, torc
         raise ValueError(f"an admission distribution needs at least {CROWD} stays, got {len(stays)}: widen the cohort")
     columns, whole = _columns(stays), discrete(stays.spec)
     levels = max([3, *(len(f.levels) for f in (*stays.spec.context, *stays.spec.features))])
-    quantiles = [np.zeros(KNOTS) if w else _quantiles(column) for column, w in zip(columns.T, whole, strict=True)]
-    cuts = [_cuts(column, levels) if w else np.full(levels - 1, np.inf) for column, w in zip(columns.T, whole, strict=True)]
+    pairs = list(zip(columns.T, whole, strict=True))
+    quantiles = [np.zeros(KNOTS) if w else _quantiles(column) for column, w in pairs]
+    cuts = [_cuts(column, levels) if w else np.full(levels - 1, np.inf) for column, w in pairs]
     factor = np.linalg.cholesky(_correlation(columns))
     found = (torch.tensor(np.stack(quantiles)), torch.tensor(np.stack(cuts)), torch.tensor(factor))
     quantile, cut, lower = (tensor.float() for tensor in found)

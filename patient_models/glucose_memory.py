@@ -28,8 +28,8 @@ class GlucoseMemory(NamedTuple):
     estimates: Tensor  # (meals,) what the patient takes them for
 
     def pack(self) -> Tensor:
-        """Memory (B, M)."""
-        return torch.cat(self).t().contiguous()
+        """Memory (B, M), laid out by column, as `unpack` wants it."""
+        return torch.cat(self).t()
 
 
 def sizes(days: int) -> dict[str, int]:

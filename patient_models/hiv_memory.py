@@ -26,8 +26,8 @@ class HIVMemory(NamedTuple):
     effectors: Tensor  # E, cells/mL
 
     def pack(self) -> Tensor:
-        """Memory (B, M)."""
-        return torch.stack(self, 1)
+        """Memory (B, M), laid out by column, as `unpack` wants it."""
+        return torch.stack(self).t()
 
     @classmethod
     def unpack(cls, memory: Tensor) -> HIVMemory:

@@ -9,7 +9,15 @@ from torch import Tensor
 
 from ..contracts import Progress, Trajectories, silent
 from .learned_affine import Affine
-from .learned_heads import LOG_RATE, Examples, examples, measuring_loss, outcome_loss, outputs
+from .learned_heads import (
+    LOG_RATE,
+    Examples,
+    examples,
+    measuring_loss,
+    negative_log_likelihood,
+    outcome_loss,
+    outputs,
+)
 from .learned_setting import Setting
 from .persistence import constant_outputs
 
@@ -18,7 +26,7 @@ from .persistence import constant_outputs
 class LinearConfig:
     """How the linear patient is fitted."""
 
-    ridge: float = 1.0  # penalty on squared coefficients, in units of one observation; the intercept is free
+    ridges: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)  # penalties on squared coefficients, intercepts free
     iterations: int = 40  # of L-BFGS, for measurements and hazards
 
 
@@ -30,18 +38,39 @@ def fit_linear(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Affine:
-    """The linear patient of the training stays.
+    """The linear patient of the training stays, under the penalty that predicts the tuning stays best.
 
-    `tuning` and `seed` are there for the common signature: nothing is chosen, nothing drawn. ValueError where the
-    training stays hold no decision.
+    Without tuning stays the smallest penalty is taken. `seed` is there for the common signature: nothing is drawn.
+    ValueError where the training stays hold no decision.
     """
+    config = config or LinearConfig()
     setting = Setting.of(train)
-    weight = fit_affine(examples(setting.layout, train), config or LinearConfig())
-    progress(1.0, "linear patient fitted")
+    target = examples(setting.layout, train)
+    stop = examples(setting.layout, tuning) if tuning is not None and bool(tuning.mask.any()) else None
+    ridge, weight = best_affine(target, stop, config, progress=progress)
+    progress(1.0, f"linear patient fitted with a penalty of {ridge:g}")
     return Affine("linear", setting, weight)
 
 
-def fit_affine(target: Examples, config: LinearConfig, each: Tensor | None = None) -> Tensor:
+def best_affine(
+    target: Examples, tuning: Examples | None, config: LinearConfig, *, progress: Progress = silent
+) -> tuple[float, Tensor]:
+    """The penalty with the smallest loss on the tuning examples, and the weights (I + 1, P) fitted under it."""
+    best: tuple[float, float, Tensor] | None = None
+    for done, ridge in enumerate(config.ridges if tuning is not None else config.ridges[:1]):
+        weight = fit_affine(target, ridge, iterations=config.iterations)
+        loss = 0.0
+        if tuning is not None:
+            loss = float(negative_log_likelihood(tuning.inputs @ weight[:-1] + weight[-1], tuning).sum())
+        if best is None or loss < best[0]:
+            best = (loss, ridge, weight)
+        progress((done + 1) / (len(config.ridges) + 1), f"linear patient, penalty {ridge:g}")
+    if best is None:
+        raise ValueError("ridges: expected at least one penalty, got none")
+    return best[1:]
+
+
+def fit_affine(target: Examples, ridge: float, each: Tensor | None = None, *, iterations: int = 40) -> Tensor:
     """Weights (I + 1, P) of the raw outputs, stays counting by `each` (N,); SDs are constant."""
     each = torch.ones(len(target.mask)) if each is None else each
     features = target.change.shape[-1]
@@ -54,8 +83,8 @@ def fit_affine(target: Examples, config: LinearConfig, each: Tensor | None = Non
     inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], 1)
     change, seen = (value.flatten(0, 1)[counted] for value in (target.change, target.seen))
     for d in range(features):
-        weight[:, d], weight[-1, features + d] = _ridge(inputs, change[:, d], stay * seen[:, d], config.ridge)
-    weight[:, 3 * features :] = _descend(weight[:, 3 * features :], happens, (target, each), config)
+        weight[:, d], weight[-1, features + d] = _ridge(inputs, change[:, d], stay * seen[:, d], ridge)
+    weight[:, 3 * features :] = _descend(weight[:, 3 * features :], happens, (target, each), (ridge, iterations))
     return weight
 
 
@@ -70,13 +99,13 @@ def _ridge(inputs: Tensor, change: Tensor, each: Tensor, penalty: float) -> tupl
     return found.float(), (0.5 * torch.log((square + 0.01) / (each.sum() + 1))).float()
 
 
-def _descend(start: Tensor, happens: Tensor, data: tuple[Examples, Tensor], config: LinearConfig) -> Tensor:
-    """Weights (I + 1, D + 2) of measurements and hazards that maximise the penalised likelihood.
+def _descend(start: Tensor, happens: Tensor, data: tuple[Examples, Tensor], plan: tuple[float, int]) -> Tensor:
+    """Weights (I + 1, D + 2) of measurements and hazards that maximise the likelihood under a (penalty, steps) `plan`.
 
     The hazard of an outcome that never `happens` (2,) stays what it is at `start`. The descent runs in whitened
     inputs, where it takes a tenth of the steps.
     """
-    target, each = data
+    (target, each), (ridge, iterations) = data, plan
     target, each = target.rows(each > 0), each[each > 0]
     features = start.shape[1] - len(happens)
     free = torch.cat([torch.ones(features, dtype=torch.bool), happens])
@@ -84,7 +113,7 @@ def _descend(start: Tensor, happens: Tensor, data: tuple[Examples, Tensor], conf
     white = _whitening(inputs[target.mask])
     inputs = inputs @ white
     moved = torch.zeros_like(start).requires_grad_()
-    optimiser = torch.optim.LBFGS([moved], max_iter=config.iterations, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([moved], max_iter=iterations, line_search_fn="strong_wolfe")
 
     def weights() -> Tensor:
         return start + white @ moved * free
@@ -94,7 +123,7 @@ def _descend(start: Tensor, happens: Tensor, data: tuple[Examples, Tensor], conf
         raw = inputs @ (moved * free) + start[-1]
         log_rate = raw[..., features:].clamp(*LOG_RATE)
         nats = ((measuring_loss(raw[..., :features], target) + outcome_loss(log_rate, target)) * each).sum()
-        nats = (nats + 0.5 * config.ridge * weights()[:-1].square().sum()) / each.sum()
+        nats = (nats + 0.5 * ridge * weights()[:-1].square().sum()) / each.sum()
         nats.backward()
         return nats
 

@@ -8,12 +8,14 @@ from torch import Tensor
 from ..contracts import Progress, Trajectories, silent
 from .learned_heads import NEVER, examples
 from .learned_setting import Setting
-from .linear import LinearConfig, fit_affine
+from .linear import LinearConfig, best_affine, fit_affine
 from .lstm_cells import Weights
 from .lstm_ensemble import LSTMEnsemble
 from .lstm_member import LSTMConfig, MemberNetwork, train_member
 
 __all__ = ["LSTMConfig", "LSTMEnsemble", "fit_lstm"]
+
+_STEPS = 20  # of L-BFGS towards the linear patient that every member starts from
 
 
 def fit_lstm(
@@ -34,13 +36,14 @@ def fit_lstm(
         raise ValueError("early stopping needs tuning stays with decisions, got none: widen the cohort or its split")
     target, stop = examples(setting.layout, train), examples(setting.layout, tuning)
     happens = target.event[target.mask].any(0)
+    ridge, _ = best_affine(target, stop, LinearConfig(iterations=_STEPS))
     networks = []
     for k in range(config.members):
         generator = torch.Generator().manual_seed(seed * 1000 + k)
         each = bootstrap_weights(train.subject, generator) if config.members > 1 else torch.ones(len(train))
         used = torch.nonzero(each)[:, 0]
         data = (target.rows(used), each[used])
-        affine = fit_affine(*data[:1], LinearConfig(iterations=20), data[1])
+        affine = fit_affine(data[0], ridge, data[1], iterations=_STEPS)
         network = MemberNetwork(affine, config.hidden, generator)
         report = _share(progress, k, config.members)
         train_member(network, data, stop, config, generator=generator, progress=report)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +20,7 @@ PRESSURE_FALL = DIASTOLIC_FALL + (SYSTOLIC_FALL - DIASTOLIC_FALL) / 3
 All six: Jeleazcov et al. (2015), Br J Anaesth 115:213-226, adult volunteers.
 """
 
+_GRID = 0.1  # minutes
 _STIMULI = (  # minutes, BIS points, mmHg: intubation at 10 min, surgery from 20 to 56 min
     (0.0, 0.0, 0.0),
     (9.9, 0.0, 0.0),
@@ -59,13 +63,20 @@ def hypnosis(concentration: Tensor, half_effect: Tensor, slopes: Tensor, awake: 
 
 def arousal(minutes: Tensor, m: PropofolMemory) -> tuple[Tensor, Tensor]:
     """What the surgeon's stimuli add to BIS and MAP (B,) at `minutes` (B,), by linear interpolation of the profile."""
-    profile = torch.tensor(_STIMULI, dtype=minutes.dtype, device=minutes.device)
-    knots = profile[:, 0].contiguous()
-    now = (minutes - m.stimulus[1]).clamp(0, float(_STIMULI[-1][0]))
-    right = torch.bucketize(now, knots).clamp(1, len(_STIMULI) - 1)
-    share = (now - knots[right - 1]) / (knots[right] - knots[right - 1])
-    points = m.stimulus[0, :, None] * torch.lerp(profile[right - 1, 1:], profile[right, 1:], share[:, None])
+    profile = _profile(minutes.device)
+    now = ((minutes - m.stimulus[1]) / _GRID).clamp(0, len(profile) - 1.001)
+    left = now.long()
+    points = m.stimulus[0, :, None] * torch.lerp(profile[left], profile[left + 1], (now - left)[:, None])
     return points[:, 0], points[:, 1]
+
+
+@functools.lru_cache(maxsize=8)
+def _profile(device: torch.device) -> Tensor:
+    """The stimuli (points, 2) every tenth of a minute, on which all its knots lie."""
+    minutes, bis, mmhg = np.array(_STIMULI).T
+    grid = np.arange(round(minutes[-1] / _GRID) + 1) * _GRID
+    columns = [np.interp(grid, minutes, column) for column in (bis, mmhg)]
+    return torch.tensor(np.stack(columns, 1), dtype=torch.float32, device=device)
 
 
 def arterial_pressure(m: PropofolMemory, sites: Tensor) -> Tensor:

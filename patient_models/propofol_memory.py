@@ -36,8 +36,8 @@ class PropofolMemory(NamedTuple):
     integral: Tensor  # (1,) minutes x BIS points above 50
 
     def pack(self) -> Tensor:
-        """Memory (B, M)."""
-        return torch.cat(self).t().contiguous()
+        """Memory (B, M), laid out by column, as `unpack` wants it."""
+        return torch.cat(self).t()
 
     @classmethod
     def unpack(cls, memory: Tensor) -> PropofolMemory:

@@ -1,12 +1,19 @@
 """Off-policy estimators: one file each, the formula of its paper visible."""
 
 from .bootstrap import bootstrap_intervals
+from .direct_method import direct_method
+from .distribution import ReturnDistribution, distribution
+from .doubly_robust import doubly_robust
 from .estimates import Estimate
 from .evaluate import ESTIMATORS, Estimator, estimate
 from .importance_sampling import importance_sampling
+from .kernel_importance_sampling import kernel_importance_sampling
+from .magic import magic
+from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import log_ratio
 from .verdict import Thresholds, Verdict
+from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
 from .weighted_per_decision_importance_sampling import weighted_per_decision_importance_sampling
 
@@ -14,13 +21,21 @@ __all__ = [
     "ESTIMATORS",
     "Estimate",
     "Estimator",
+    "ReturnDistribution",
     "Thresholds",
     "Verdict",
     "bootstrap_intervals",
+    "direct_method",
+    "distribution",
+    "doubly_robust",
     "estimate",
     "importance_sampling",
+    "kernel_importance_sampling",
     "log_ratio",
+    "magic",
+    "marginalized_importance_sampling",
     "per_decision_importance_sampling",
+    "weighted_doubly_robust",
     "weighted_importance_sampling",
     "weighted_per_decision_importance_sampling",
 ]

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
+
 from ...contracts import Blend, Decisions, Policy
+from .direct_method import direct_method
+from .doubly_robust import doubly_robust
 from .estimates import Estimate, cluster_of
 from .importance_sampling import importance_sampling
+from .kernel_importance_sampling import kernel_importance_sampling
 from .logged import Numbers
+from .magic import magic
+from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
-from .ratios import ratios
+from .ratios import Ratios, behavior_log_prob, ratios, target_dose
+from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
 from .weighted_per_decision_importance_sampling import weighted_per_decision_importance_sampling
 
-Input = Literal["reward", "log_ratio", "mask", "discount"]
+Input = Literal[
+    "reward", "log_ratio", "mask", "discount", "q", "v", "cluster", "state",
+    "dose", "target_dose", "log_behavior", "bandwidth",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,12 +38,26 @@ class Estimator:
 
 
 _RATIOS: tuple[Input, ...] = ("reward", "log_ratio", "mask", "discount")
+_CRITIC: tuple[Input, ...] = (*_RATIOS, "q", "v")
+_DOSES: tuple[Input, ...] = ("reward", "dose", "target_dose", "log_behavior", "mask", "discount", "bandwidth")
+_REMEDY: Mapping[Input, str] = {
+    "q": "pass q and v of fitted_q_evaluation",
+    "v": "pass v of fitted_q_evaluation",
+    "state": "pass state, what the future depends on: (N, T) int64 or features (N, T, F) such as obs[:, :-1]",
+    "bandwidth": "pass bandwidth, in units of the dose",
+}
 
 ESTIMATORS: Mapping[str, Estimator] = {
     "importance_sampling": Estimator(importance_sampling, _RATIOS),
     "per_decision_importance_sampling": Estimator(per_decision_importance_sampling, _RATIOS),
     "weighted_importance_sampling": Estimator(weighted_importance_sampling, _RATIOS),
     "weighted_per_decision_importance_sampling": Estimator(weighted_per_decision_importance_sampling, _RATIOS),
+    "direct_method": Estimator(direct_method, ("v",)),
+    "doubly_robust": Estimator(doubly_robust, _CRITIC),
+    "weighted_doubly_robust": Estimator(weighted_doubly_robust, _CRITIC),
+    "magic": Estimator(magic, (*_CRITIC, "cluster")),
+    "marginalized_importance_sampling": Estimator(marginalized_importance_sampling, (*_RATIOS, "state")),
+    "kernel_importance_sampling": Estimator(kernel_importance_sampling, _DOSES),
 }
 
 
@@ -40,30 +65,60 @@ def estimate(
     decisions: Decisions,
     policy: Policy | Blend,
     behavior: Policy | None,
-    estimators: Sequence[str] = tuple(ESTIMATORS),
+    estimators: Sequence[str] | None = None,
     *,
     discount: float | Numbers = 1.0,
+    q: Numbers | None = None,
+    v: Numbers | None = None,
+    state: Numbers | None = None,
+    bandwidth: float | None = None,
 ) -> dict[str, Estimate]:
-    """Value of `policy` on logged `decisions`, by each of the named estimators.
+    """Value of `policy` on logged `decisions`, by each of the named estimators, by default all that have their inputs.
 
     `behavior` is who made the decisions, fitted on other patients; None takes the propensities recorded in the
-    decisions. Stays of one patient are resampled together. ValueError for an unknown estimator.
+    decisions. `q` (N, T), `v` (N, T+1) come from a critic of `policy` fitted on other patients; `state` and
+    `bandwidth` are those of marginalised and kernel importance sampling. Stays of one patient are resampled
+    together. ValueError for an unknown estimator or one whose input is missing.
     """
-    unknown = [name for name in estimators if name not in ESTIMATORS]
-    if unknown:
-        raise ValueError(f"unknown estimator {unknown[0]!r}; expected one of {', '.join(ESTIMATORS)}")
-    found = ratios(decisions, policy, behavior)
-    inputs: dict[Input, object] = {
-        "reward": decisions.reward,
-        "log_ratio": found.log_ratio,
-        "mask": decisions.mask,
-        "discount": discount,
-    }
+    given: dict[Input, object] = {"q": q, "v": v, "state": state, "bandwidth": bandwidth}
+    missing = {name for name, value in given.items() if value is None}
+    names = [n for n, e in ESTIMATORS.items() if not missing & set(e.needs)] if estimators is None else list(estimators)
+    for name in names:
+        _check(name, missing)
     patients = cluster_of(decisions.subject, len(decisions))
+    given |= {"reward": decisions.reward, "mask": decisions.mask, "discount": discount, "cluster": patients}
+    needed = {need for name in names for need in ESTIMATORS[name].needs}
+    found = ratios(decisions, policy, behavior) if "log_ratio" in needed else None
+    if found is not None:
+        given["log_ratio"] = found.log_ratio
+    if "target_dose" in needed:
+        given |= _doses(decisions, policy, behavior)
     results = {}
-    for name in estimators:
+    for name in names:
         entry = ESTIMATORS[name]
-        result = entry.function(**{need: inputs[need] for need in entry.needs})
-        weights = tuple(replace(w, rare=found.rare, excess=found.excess) for w in result.weights)
-        results[name] = replace(result, weights=weights, cluster=patients)
+        result = entry.function(**{need: given[need] for need in entry.needs})
+        results[name] = replace(_with_actions(result, found), cluster=patients)
     return results
+
+
+def _check(name: str, missing: Collection[Input]) -> None:
+    if name not in ESTIMATORS:
+        raise ValueError(f"unknown estimator {name!r}; expected one of {', '.join(ESTIMATORS)}")
+    absent = next((need for need in ESTIMATORS[name].needs if need in missing), None)
+    if absent is not None:
+        raise ValueError(f"{name} needs {absent}, got None; {_REMEDY[absent]}")
+
+
+def _with_actions(result: Estimate, found: Ratios | None) -> Estimate:
+    """The estimate, told about the actions not taken."""
+    if found is None:
+        return result
+    return replace(result, weights=tuple(replace(w, rare=found.rare, excess=found.excess) for w in result.weights))
+
+
+def _doses(decisions: Decisions, policy: Policy | Blend, behavior: Policy | None) -> dict[Input, object]:
+    return {
+        "dose": torch.where(decisions.mask[..., None], decisions.action, 0.0),
+        "target_dose": target_dose(decisions, policy),
+        "log_behavior": behavior_log_prob(decisions, behavior),
+    }

@@ -21,6 +21,7 @@ class Logged:
     log_weight: Array  # (N, T) sum of log ratios up to and including t; an ended stay carries its last
     mask: Mask  # (N, T)
     factor: Array  # (N, T) discount of decision t; 0 after the end
+    log_ratio: Array  # (N, T) of decision t alone; 0 after the end
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ def logged(reward: Numbers, log_ratio: Numbers, mask: Numbers, discount: float |
     reward or discount that is not finite, and a log ratio that is neither finite nor -inf.
     """
     decided = mask_of(mask)
-    rewards = _inside("reward", reward, decided)
-    ratios = _inside("log_ratio", log_ratio, decided, minus_infinity=True)
+    rewards = inside("reward", reward, decided)
+    ratios = inside("log_ratio", log_ratio, decided, minus_infinity=True)
     if isinstance(discount, int | float):
         if not 0 <= discount < np.inf:
             raise ValueError(f"discount: expected a number >= 0, got {discount}")
         factors = np.broadcast_to(float(discount) ** np.arange(decided.shape[1]), decided.shape)
     else:
-        factors = _inside("discount", discount, decided)
+        factors = inside("discount", discount, decided)
     factors = np.where(decided, factors, 0.0)
-    return Logged(rewards * factors, np.cumsum(ratios, 1), decided, factors)
+    return Logged(rewards * factors, np.cumsum(ratios, 1), decided, factors, ratios)
 
 
 def critic(q: Numbers, v: Numbers, mask: Mask) -> Critic:
@@ -60,8 +61,8 @@ def critic(q: Numbers, v: Numbers, mask: Mask) -> Critic:
     values = array(v)
     if values.shape != (mask.shape[0], mask.shape[1] + 1):
         raise ValueError(f"v: expected shape (N, T+1) = {(len(mask), mask.shape[1] + 1)}, got {values.shape}")
-    inside = _inside("v", values[:, :-1], mask)
-    return Critic(_inside("q", q, mask), np.hstack((inside, np.zeros((len(mask), 1)))))
+    first = inside("v", values[:, :-1], mask)
+    return Critic(inside("q", q, mask), np.hstack((first, np.zeros((len(mask), 1)))))
 
 
 def array(values: Numbers) -> Array:
@@ -81,15 +82,18 @@ def mask_of(mask: Numbers) -> Mask:
     return decided
 
 
-def _inside(name: str, values: Numbers, mask: Mask, *, minus_infinity: bool = False) -> Array:
-    """The values where `mask`, else 0; ValueError for another shape or where one of them is not a number."""
+def inside(name: str, values: Numbers, mask: Mask, *, minus_infinity: bool = False, columns: bool = False) -> Array:
+    """The values where `mask`, else 0; (N, T), or (N, T, U) of any U if `columns`.
+
+    ValueError for another shape or where one of them is not a number.
+    """
     found = array(values)
-    if found.shape != mask.shape:
+    if found.shape[:2] != mask.shape or found.ndim != 2 + columns:
         raise ValueError(f"{name}: expected shape {mask.shape} like mask, got {found.shape}")
-    found = np.where(mask, found, 0.0)
+    found = np.where(mask[..., None] if columns else mask, found, 0.0)
     bad = ~np.isfinite(found) & ~(minus_infinity & (found == -np.inf))
     if bad.any():
-        row, column = np.argwhere(bad)[0]
+        row, column = np.argwhere(bad)[0][:2]
         remedy = "; a behaviour policy must give every logged action a positive probability" if minus_infinity else ""
         raise ValueError(f"{name}: got {found[row, column]} at stay {row}, decision {column}; expected finite{remedy}")
     return found

@@ -38,17 +38,8 @@ def log_ratio(decisions: Decisions, target: Policy | Blend, behavior: Policy | N
 def ratios(decisions: Decisions, target: Policy | Blend, behavior: Policy | None) -> Ratios:
     """Log ratio, rare actions and excess probability; ValueError if there are no propensities at all."""
     mask = decisions.mask
-    asked = _Asked(
-        decisions.obs[:, :-1][mask],
-        None if decisions.allowed is None else decisions.allowed[:, :-1][mask],
-        decisions.action[mask],
-    )
-    if behavior is not None:
-        base = asked.collect(_unmasked(behavior)).double()
-    elif decisions.log_behavior is not None:
-        base = decisions.log_behavior[mask].double()
-    else:
-        raise ValueError("decisions hold no log_behavior: expected a behaviour policy, got None; fit one and pass it")
+    asked = _asked(decisions)
+    base = _base(decisions, behavior, asked)
     ratio = _log_prob(asked, target, behavior, base) - base
     spread = None if behavior is None else _excess(asked, target, behavior)
     return Ratios(
@@ -56,6 +47,33 @@ def ratios(decisions: Decisions, target: Policy | Blend, behavior: Policy | None
         _scatter((base < np.log(RARE)).double(), mask) > 0,
         None if spread is None else _scatter(spread, mask),
     )
+
+
+@torch.no_grad()
+def behavior_log_prob(decisions: Decisions, behavior: Policy | None) -> Array:
+    """Log-probability or log-density (N, T) of the logged actions; 0 after the end of a stay.
+
+    Without `behavior` the propensities recorded in the decisions; ValueError if there are none.
+    """
+    return _scatter(_base(decisions, behavior, _asked(decisions)), decisions.mask)
+
+
+@torch.no_grad()
+def target_dose(decisions: Decisions, target: Policy | Blend) -> Array:
+    """Doses (N, T, U) of a deterministic target at the logged states; 0 after the end of a stay.
+
+    ValueError for a blend, a policy that needs noise, or discrete actions.
+    """
+    if isinstance(target, Blend) or target.noise_dim != 0 or decisions.action.dim() != 3:
+        raise ValueError(
+            "kernels: expected a deterministic policy (noise_dim 0) on continuous doses (N, T, U); "
+            "for any other use an estimator on log ratios"
+        )
+    asked, mask = _asked(decisions), decisions.mask
+    given = by_blocks(lambda o, a: target.act(o, a, o.new_zeros(len(o), 0)).double(), asked.obs, asked.allowed)
+    full = torch.zeros((*mask.shape, given.shape[1]), dtype=torch.float64, device=mask.device)
+    full[mask] = given
+    return np.asarray(full.cpu().numpy())
 
 
 def target_probs(target: Policy | Blend, obs: Tensor, allowed: Tensor | None, base: Policy | None) -> Tensor | None:
@@ -86,6 +104,20 @@ class _Asked:
     def collect(self, answer: Callable[[Tensor, Tensor | None, Tensor], Tensor]) -> Tensor:
         """Answers (M,) of a function of obs, allowed and action."""
         return by_blocks(answer, self.obs, self.allowed, self.action)
+
+
+def _asked(decisions: Decisions) -> _Asked:
+    mask = decisions.mask
+    allowed = None if decisions.allowed is None else decisions.allowed[:, :-1][mask]
+    return _Asked(decisions.obs[:, :-1][mask], allowed, decisions.action[mask])
+
+
+def _base(decisions: Decisions, behavior: Policy | None, asked: _Asked) -> Tensor:
+    if behavior is not None:
+        return asked.collect(_unmasked(behavior)).double()
+    if decisions.log_behavior is not None:
+        return decisions.log_behavior[decisions.mask].double()
+    raise ValueError("decisions hold no log_behavior: expected a behaviour policy, got None; fit one and pass it")
 
 
 def _log_prob(asked: _Asked, target: Policy | Blend, behavior: Policy | None, base: Tensor) -> Tensor:

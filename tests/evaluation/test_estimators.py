@@ -14,6 +14,8 @@ from posology.evaluation.off_policy import (
 )
 
 HORIZON = 3
+INPUTS = {"reward", "log_ratio", "mask", "discount"}
+FAMILY = [name for name, entry in ESTIMATORS.items() if set(entry.needs) == INPUTS]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def process(seed: int, deterministic: bool) -> Process:
     )
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", FAMILY)
 @pytest.mark.parametrize("deterministic", [False, True])
 @pytest.mark.parametrize("discount", [1.0, 0.7])
 @pytest.mark.parametrize("seed", range(4))
@@ -111,14 +113,12 @@ def test_the_weight_of_a_reward_includes_its_own_action() -> None:
 def test_a_death_at_the_last_step_counts_at_full_weight() -> None:
     reward = np.zeros((2, 4))
     reward[1, 3] = -1
-    for entry in ESTIMATORS.values():
-        value = entry.function(
-            reward=reward, log_ratio=np.zeros((2, 4)), mask=np.ones((2, 4), bool), discount=0.9
-        ).value
+    for name in FAMILY:
+        value = ESTIMATORS[name].function(reward, np.zeros((2, 4)), np.ones((2, 4), bool), discount=0.9).value
         assert value == pytest.approx(-0.5 * 0.9**3)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", FAMILY)
 def test_explicit_discount_factors(name: str) -> None:
     function = ESTIMATORS[name].function
     hours = np.array([[0.0, 9.0], [0.0, 4.0], [0.0, 4.0]])
@@ -127,7 +127,7 @@ def test_explicit_discount_factors(name: str) -> None:
     assert function(**LOGGED, discount=0.9**steps).value == pytest.approx(function(**LOGGED, discount=0.9).value)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", FAMILY)
 def test_weights_that_overflow(name: str) -> None:
     """Five hundred decisions of log ratio 3: e^1500 is no float, the self-normalised mean is."""
     reward = np.zeros((4, 500))
@@ -147,7 +147,7 @@ def test_weights_that_overflow(name: str) -> None:
         assert estimate.interval() == (-np.inf, np.inf)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", FAMILY)
 def test_weights_of_very_different_size_at_different_times(name: str) -> None:
     """A column shift: late weights of e^-900 still average to the right number."""
     log_ratio = np.full((3, 300), -3.0)

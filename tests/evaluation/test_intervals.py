@@ -175,7 +175,7 @@ def test_one_patient_tells_nothing_of_others() -> None:
 
 def test_many_intervals_at_once_are_each_ones_own() -> None:
     data, patients = bandit(10, 50), np.arange(50) // 2
-    found = {name: entry.function(**data, discount=1.0) for name, entry in ESTIMATORS.items()}
+    found = {name: entry.function(**data, discount=1.0) for name, entry in ESTIMATORS.items() if len(entry.needs) == 4}
     found = {name: Estimate(e.name, e.num, e.den, e.self_normalized, e.weights, patients) for name, e in found.items()}
     together = bootstrap_intervals(found, 0.9, draws=300, seed=4)
     for name, one in found.items():

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from posology.evaluation.off_policy import ESTIMATORS
 
 Inputs = dict[str, np.ndarray]
-pytestmark = pytest.mark.parametrize("name", ESTIMATORS)
+RATIOS = {"reward", "log_ratio", "mask", "discount"}
+FAMILY = [name for name, entry in ESTIMATORS.items() if set(entry.needs) == RATIOS]
+CUMULATED = [name for name, entry in ESTIMATORS.items() if RATIOS <= set(entry.needs) and "state" not in entry.needs]
+every = pytest.mark.parametrize("name", ESTIMATORS)
+cumulated = pytest.mark.parametrize("name", CUMULATED)
+family = pytest.mark.parametrize("name", FAMILY)
 cohorts = st.integers(0, 10**6)
 
 

@@ -4,13 +4,14 @@ import functools
 
 import pytest
 import torch
+from posology.contracts import PatientState
 from posology.patient_models.glucose import Glucose
 from posology.patient_models.glucose_clinician import BasalBolus, GlucoseClinician
 from posology.patient_models.glucose_memory import recall
 from posology.patient_models.glucose_risk import time_in_range
 from posology.patient_models.simulate import Course, follow
 from posology.trajectories.levels import action_of_dose, dose_of_action
-from posology.trajectories.noise import ACTOR, ADMISSION, normals, seeds
+from posology.trajectories.noise import ACTOR, normals, seeds
 
 MODEL = Glucose(days=1)
 SPEC = MODEL.spec
@@ -58,14 +59,22 @@ def test_a_bolus_comes_with_a_meal() -> None:
     assert bolus[~meal].float().mean() < 0.001
 
 
-def confounded(confounding: float, hidden: float = 0.0, rows: int = 6000) -> tuple[float, float]:
-    """Bias of the effect of log(basal / rule) on glucose after a first interval of an hour, and its standard error.
+HOURLY = Glucose(days=1, interval_hours=1.0, substep_minutes=2.0)
+
+
+@functools.cache
+def after_lunch() -> PatientState:
+    """4,000 patients at 14:00, treated by the rule so far."""
+    return follow(HOURLY, BasalBolus(1.0), 4000, decisions=14, hours=1.0).states[-1]
+
+
+def confounded(confounding: float, hidden: float = 0.0) -> tuple[float, float]:
+    """Bias of the effect of log(basal / rule) on glucose within the next hour, and its standard error.
 
     The bias is the slope of what would have been under the rule itself, with the same noise.
     """
-    model, row = Glucose(days=1, interval_hours=1.0, substep_minutes=2.0), seeds(0, rows)
-    clinician, zero = model.clinician(confounding, hidden), torch.zeros_like(row)
-    state = model.admit(None, normals(row, zero, zero, model.admit_noise_dim, stream=ADMISSION))
+    model, row, state = HOURLY, seeds(0, 4000), after_lunch()
+    clinician, zero, rows = model.clinician(confounding, hidden), torch.zeros_like(row), 4000
     rule = clinician.rule(state)
     dose = clinician.intended(state, normals(row, zero, zero, clinician.noise_dim, stream=ACTOR))
     after = model.step(state, rule, torch.ones(rows), normals(row, zero, zero, model.noise_dim))

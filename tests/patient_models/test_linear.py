@@ -62,21 +62,36 @@ def test_the_optimum_was_reached(toy, linear):
     target = examples(linear.setting.layout, toy)
     weight = linear.weight.double().clone().requires_grad_()
     raw = target.inputs.double() @ weight[:-1] + weight[-1]
-    loss = negative_log_likelihood(raw, target).sum() + 0.5 * LinearConfig().ridge * weight[:-1].square().sum()
+    loss = negative_log_likelihood(raw, target).sum() + 0.5 * 1.0 * weight[:-1].square().sum()
     (slope,) = torch.autograd.grad(loss, weight)
     features = len(toy.spec.features)
     free = [*range(3 * features, 4 * features), 4 * features + 1]
     assert slope[:, free].abs().max() / toy.mask.sum() < 2e-3
 
 
+def test_few_stays_get_a_large_penalty(make_toy):
+    """Ten stays of eight decisions cannot carry sixty coefficients; tuning stays show it, and prediction gains."""
+    few, tuning, held = make_toy(10, seed=5), make_toy(300, seed=6), make_toy(300, seed=7)
+
+    def loss(model):
+        target = examples(model.setting.layout, held)
+        raw = target.inputs @ model.weight[:-1] + model.weight[-1]
+        return float(negative_log_likelihood(raw, target).mean())
+
+    chosen = loss(fit_linear(few, tuning))
+    fixed = {ridge: loss(fit_linear(few, tuning, LinearConfig(ridges=(ridge,)))) for ridge in LinearConfig().ridges}
+    assert chosen == pytest.approx(min(fixed.values()), rel=0.02) < fixed[1.0]
+    assert loss(fit_linear(few)) == fixed[1.0]
+
+
 def test_stays_count_by_weight(toy):
     half = examples(fit_persistence(toy).setting.layout, toy.rows(torch.arange(100)))
     both = examples(fit_persistence(toy).setting.layout, toy.rows(torch.arange(100).repeat(2)))
-    twice = fit_affine(half, LinearConfig(), torch.full((100,), 2.0))
-    assert torch.allclose(twice, fit_affine(both, LinearConfig()), atol=2e-2)
+    twice = fit_affine(half, 1.0, torch.full((100,), 2.0))
+    assert torch.allclose(twice, fit_affine(both, 1.0), atol=2e-2)
     zero = torch.cat([torch.ones(100), torch.zeros(500)])
     every = examples(fit_persistence(toy).setting.layout, toy)
-    assert torch.allclose(fit_affine(every, LinearConfig(), zero), fit_affine(half, LinearConfig()), atol=1e-4)
+    assert torch.allclose(fit_affine(every, 1.0, zero), fit_affine(half, 1.0), atol=1e-4)
 
 
 def test_padding_changes_no_fit(toy, lengthen):

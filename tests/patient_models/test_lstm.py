@@ -6,7 +6,7 @@ from posology.contracts import LearnedModel
 from posology.evaluation.fidelity import compared, fidelity, mean_error, outcome_scores
 from posology.patient_models import load_model
 from posology.patient_models.learned_heads import examples, split_raw
-from posology.patient_models.linear import LinearConfig, fit_affine, fit_linear
+from posology.patient_models.linear import fit_affine, fit_linear
 from posology.patient_models.lstm import LSTMConfig, LSTMEnsemble, bootstrap_weights, fit_lstm
 from posology.patient_models.lstm_member import MemberNetwork
 from posology.patient_models.persistence import fit_persistence
@@ -75,7 +75,7 @@ def test_members_disagree_more_where_nobody_has_been(learned, sepsis):
 
 def test_a_network_starts_as_the_linear_patient(toy):
     target = examples(fit_persistence(toy).setting.layout, toy)
-    weight = fit_affine(target, LinearConfig())
+    weight = fit_affine(target, 1.0)
     network = MemberNetwork(weight, 8, torch.Generator().manual_seed(0))
     ours = split_raw(network(target.inputs))
     theirs = split_raw(target.inputs @ weight[:-1] + weight[-1])
