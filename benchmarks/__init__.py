@@ -7,4 +7,7 @@ BENCHMARKS: dict[str, str] = {
     "learned_vector_1024": "stepping:learned_vector",
     "learned_sb3_256": "stepping:learned_sb3",
     "sepsis_vector_1024": "stepping:sepsis_vector",
+    "hiv_4096": "mechanistic:hiv",
+    "propofol_4096": "mechanistic:propofol",
+    "glucose_4096": "mechanistic:glucose",
 }

@@ -79,7 +79,7 @@ def compare(folders: Sequence[Path | str], *, draws: int = 1000, seed: int = 0) 
     for other in others:
         _check(first, other)
     differences = [d for other in others for d in _differences(other, first, draws, seed)]
-    names = [set(run.report.policies) for run in runs]
+    names = [set[str](run.report.policies) for run in runs]
     return Comparison(
         fingerprint=first.report.cohort.fingerprint,
         estimand=first.report.estimand,
@@ -95,7 +95,7 @@ def compare(folders: Sequence[Path | str], *, draws: int = 1000, seed: int = 0) 
         ),
         differences=tuple(differences),
         primary_estimator=first.report.primary_estimator,
-        unpaired=tuple(sorted(set.union(*names) - set.intersection(*names))),
+        unpaired=tuple(sorted({n for found in names for n in found if not all(n in other for other in names)})),
         notes=tuple(_notes(first, others)),
     )
 

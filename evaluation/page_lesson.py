@@ -62,7 +62,7 @@ def _lesson_row(report: Report, policy: PolicyReport, scale: Axis, values: Value
     if observed is not None:
         marks += mark(scale, observed.value, "diamond", "clinician", low=observed.low, high=observed.high)
     from_records = values.value(shown.value) if shown else values.value(observed.value) if observed else HIDDEN
-    last = values.value(true and true.value) if report.truth is not None else from_records
+    last = values.value(true.value if true else None) if report.truth is not None else from_records
     link = None
     if claim and true and claim.value is not None and true.value is not None:
         link = (scale.at(claim.value), scale.at(true.value))
@@ -72,7 +72,7 @@ def _lesson_row(report: Report, policy: PolicyReport, scale: Axis, values: Value
     return StripRow(
         label=policy.label,
         marks=marks,
-        cells=(values.value(claim and claim.value), last),
+        cells=(values.value(claim.value if claim else None), last),
         text=f"{policy.label}: {', '.join(said)}",
         note="" if shown or report.truth is None or policy.kind == "clinician" else "records: not evaluable",
         link=link,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .charts import Chart, Series, lines
-from .figures import Axis, Cell, Key, StripFigure, StripRow, axis, heat, heat_difference, mark
+from .figures import Axis, Cell, Key, Mark, StripFigure, StripRow, axis, heat, heat_difference, mark
 from .report import DrugSummary, FeatureError, PolicyReport, Report
 from .style import number, percent, plain, sentence, signed, unit
 from .wording import first
@@ -118,7 +118,7 @@ def one_step_figure(report: Report) -> StripFigure | None:
 def _error_row(
     feature: str, label: str, models: list[str], errors: dict[tuple[str, str], float | None], scale: Axis
 ) -> StripRow:
-    marks = []
+    marks: list[Mark] = []
     for i, model in reversed(list(enumerate(models))):
         shape, tone = STYLES[i % 4]
         marks += mark(scale, errors.get((feature, model)), shape, tone, title=model)

@@ -77,12 +77,12 @@ def _known_truth(report: Report, values: Values) -> Lesson | None:
         )
     paragraphs.append(f"The clinicians’ true value is {values.whole(clinicians)}. {carried(report)}")
     lead = told[0]
-    headline = f"{_claims(lead, values)} {values.value(lead.true_value and lead.true_value.value)}."
+    headline = f"{_claims(lead, values)} {values.value(lead.true_value.value if lead.true_value else None)}."
     if len(told) > 1:
         both = told[1]
         headline += (
-            f" With the penalty it claims {values.value(both.simulator_value and both.simulator_value.value)}"
-            f" and truly gives {values.value(both.true_value and both.true_value.value)}."
+            f" With the penalty it claims {values.value(both.simulator_value.value if both.simulator_value else None)}"
+            f" and truly gives {values.value(both.true_value.value if both.true_value else None)}."
         )
     return Lesson(f"{headline} The clinicians truly give {values.value(clinicians.value)}.", tuple(paragraphs))
 
@@ -93,7 +93,7 @@ def _claims(policy: PolicyReport, values: Values) -> str:
 
 
 def _amount(values: Values, interval: Interval | None) -> str:
-    text = values.value(interval and interval.value)
+    text = values.value(interval.value if interval else None)
     return f"{text} {values.name}" if values.percent else f"a {values.name} of {text}"
 
 

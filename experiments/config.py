@@ -58,10 +58,10 @@ class SimulatorConfig(_Frozen):
 
     members: Count = 3
     hidden: Count = 64
-    epochs: Count = 60
-    patience: Count = 6
-    batch_size: Count = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    epochs: Count = 40
+    patience: Count = 8
+    batch_size: Count = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-3
     weight_decay: Amount = 1e-4
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "sepsis": "sepsis:Sepsis",
+    "hiv": "hiv:HIV",
+    "glucose": "glucose:Glucose",
+    "propofol": "propofol:Propofol",
     "lstm": "lstm:fit_lstm",
     "linear": "linear:fit_linear",
     "persistence": "persistence:fit_persistence",

@@ -74,7 +74,7 @@ def arousal(minutes: Tensor, m: PropofolMemory) -> tuple[Tensor, Tensor]:
 def _profile(device: torch.device) -> Tensor:
     """The stimuli (points, 2) every tenth of a minute, on which all its knots lie."""
     minutes, bis, mmhg = np.array(_STIMULI).T
-    grid = np.arange(round(minutes[-1] / _GRID) + 1) * _GRID
+    grid = np.arange(round(minutes[-1] / _GRID) + 3) * _GRID  # and a little of the silence after
     columns = [np.interp(grid, minutes, column) for column in (bis, mmhg)]
     return torch.tensor(np.stack(columns, 1), dtype=torch.float32, device=device)
 

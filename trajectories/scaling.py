@@ -38,7 +38,7 @@ class Scaler:
             center.append(0.0 if plain else float(ends.mean()))
             width.append(1.0 if plain else max(float(ends[1] - ends[0]) / 2, 1e-6))
             floor.append(max(feature.low, low / 100) if feature.scale == "log" else 0.0)
-        return cls(torch.tensor(log), torch.tensor(center), torch.tensor(width), torch.tensor(floor))
+        return cls(torch.tensor(log, dtype=torch.bool), torch.tensor(center), torch.tensor(width), torch.tensor(floor))
 
     def to(self, device: torch.device | str) -> Scaler:
         """The same scaler on `device`."""

@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from .estimates import Estimate
 from .logged import Array, Logged, Mask, Numbers, array, logged
-from .statistic import Statistic
+from .statistic import Statistic, Terms
 from .weights import Weights, scale
+
+Index = npt.NDArray[np.int64] | Mask
 
 _ROUNDING = 1e-12  # by which a sum of shares may miss the probability that it is compared with
 
@@ -47,37 +49,25 @@ class ReturnDistribution:
 
     def variance(self) -> Estimate:
         """Variance of the return between stays (not of an estimate)."""
-        return self._statistic("variance", self._deviations(), _Variance(self.returns, self.weight))
+        return self._statistic("variance", _Variance(self.returns, self.weight))
 
     def quantile(self, probability: float) -> Estimate:
         """Least return whose probability of not being exceeded is at least `probability`, between 0 and 1."""
         statistic = _Quantile(self.returns, self.weight, _share("probability", probability))
-        return self._statistic(f"{probability:g} quantile", self._whole(statistic), statistic)
+        return self._statistic(f"{probability:.3g} quantile", statistic)
 
     def cvar(self, share: float) -> Estimate:
-        """Conditional value at risk: mean return of the worst `share` of stays, between 0 and 1.
-
-        q + E min(G - q, 0) / share at the quantile q: Rockafellar & Uryasev (2000), theorem 1, for the lower tail.
-        """
+        """Conditional value at risk: mean return of the worst `share` of stays, between 0 and 1."""
         statistic = _Tail(self.returns, self.weight, _share("share", share))
-        edge = self.quantile(share).value
-        return self._statistic(
-            f"mean of the worst {share:.3g}", edge + np.minimum(self.returns - edge, 0) / share, statistic
-        )
-
-    def _deviations(self) -> Array:
-        return np.asarray((self.returns - self.mean().value) ** 2)
-
-    def _whole(self, statistic: Statistic) -> Array:
-        return np.broadcast_to(statistic.replicate(np.ones((1, len(self.returns)))), self.returns.shape)
+        return self._statistic(f"mean of the worst {share:.3g}", statistic)
 
     def _ratio(self, name: str, terms: Array) -> Estimate:
         num, den = (self.weight * terms)[:, None], self.weight[:, None]
         return Estimate(name, num, den, self_normalized=True, weights=(self.weights,))
 
-    def _statistic(self, name: str, terms: Array, statistic: Statistic) -> Estimate:
-        """`terms` have the statistic as their weighted mean and its influence function as their deviations from it."""
-        return replace(self._ratio(name, terms), statistic=statistic)
+    def _statistic(self, name: str, statistic: Statistic) -> Estimate:
+        num, den = statistic.terms()
+        return Estimate(name, num, den, self_normalized=True, weights=(self.weights,), statistic=statistic)
 
 
 def distribution(
@@ -95,13 +85,18 @@ class _Variance:
     weight: Array  # (N,)
     smooth: bool = True
 
+    def terms(self) -> Terms:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            center = (self.weight @ self.returns) / self.weight.sum()
+        return (self.weight * (self.returns - center) ** 2)[:, None], self.weight[:, None]
+
     def replicate(self, counts: Array) -> Array:
         centered = self.returns - self.returns.mean()  # against cancellation
         with np.errstate(invalid="ignore", divide="ignore"):
             total, first, second = (counts @ (self.weight * centered**k) for k in range(3))
             return np.asarray(second / total - (first / total) ** 2)
 
-    def rows(self, index: npt.NDArray[np.int64] | Mask) -> _Variance:
+    def rows(self, index: Index) -> _Variance:
         return replace(self, returns=self.returns[index], weight=self.weight[index])
 
 
@@ -112,14 +107,17 @@ class _Quantile:
     probability: float
     smooth: bool = False  # its influence function holds the density at the quantile
 
+    def terms(self) -> Terms:
+        value = self.replicate(np.ones((1, len(self.returns))))[0]
+        return (self.weight * value)[:, None], self.weight[:, None]
+
     def replicate(self, counts: Array) -> Array:
         order = np.argsort(self.returns, kind="stable")
         mass = np.cumsum(counts[:, order] * self.weight[order], 1)
-        reached = mass >= self.probability * mass[:, -1:] * (1 - _ROUNDING)
-        found = self.returns[order][np.argmax(reached & (mass > 0), 1)]
-        return np.where(mass[:, -1] > 0, found, np.nan)
+        reached = (mass >= self.probability * mass[:, -1:] * (1 - _ROUNDING)) & (mass > 0)
+        return np.where(mass[:, -1] > 0, self.returns[order][np.argmax(reached, 1)], np.nan)
 
-    def rows(self, index: npt.NDArray[np.int64] | Mask) -> _Quantile:
+    def rows(self, index: Index) -> _Quantile:
         return replace(self, returns=self.returns[index], weight=self.weight[index])
 
 
@@ -130,6 +128,12 @@ class _Tail:
     share: float
     smooth: bool = True
 
+    def terms(self) -> Terms:
+        """With q + min(G - q, 0) / share at the quantile q: Rockafellar & Uryasev (2000), theorem 1, lower tail."""
+        edge = _Quantile(self.returns, self.weight, self.share).replicate(np.ones((1, len(self.returns))))[0]
+        short = np.minimum(self.returns - edge, 0) / self.share
+        return (self.weight * (edge + short))[:, None], self.weight[:, None]
+
     def replicate(self, counts: Array) -> Array:
         order = np.argsort(self.returns, kind="stable")
         mass = np.cumsum(counts[:, order] * self.weight[order], 1)
@@ -137,7 +141,7 @@ class _Tail:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.diff(within, axis=1, prepend=0) @ self.returns[order] / within[:, -1])
 
-    def rows(self, index: npt.NDArray[np.int64] | Mask) -> _Tail:
+    def rows(self, index: Index) -> _Tail:
         return replace(self, returns=self.returns[index], weight=self.weight[index])
 
 

@@ -197,13 +197,15 @@ class Estimate:
         index = np.asarray(array(rows), dtype=bool if _is_mask(rows) else np.int64)
         if (index.dtype == bool and index.shape != (len(self),)) or not len(np.arange(len(self))[index]):
             raise ValueError(f"subset: expected a mask ({len(self)},) or indices of at least one stay")
+        statistic = None if self.statistic is None else self.statistic.rows(index)
+        num, den = (self.num[index], self.den[index]) if statistic is None else statistic.terms()
         return replace(
             self,
-            num=self.num[index],
-            den=self.den[index],
+            num=num,
+            den=den,
             weights=tuple(w.rows(index) for w in self.weights),
             cluster=None if self.cluster is None else self.cluster[index],
-            statistic=None if self.statistic is None else self.statistic.rows(index),
+            statistic=statistic,
         )
 
 

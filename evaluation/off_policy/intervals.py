@@ -56,7 +56,8 @@ def bias_corrected(value: float, left_out: Array, replicates: Array, level: floa
     if spread == 0:
         return percentile(replicates, level)
     acceleration = float((gap**3).sum()) / (6 * spread**1.5)
-    below = float((replicates < value).mean() + (replicates == value).mean() / 2)
+    ties = np.isclose(replicates, value, rtol=1e-9, atol=1e-9 * float(replicates.std()))
+    below = float(((replicates < value) & ~ties).mean() + ties.mean() / 2)
     edge = 1 / (len(replicates) + 1)
     bias = float(stats.norm.ppf(np.clip(below, edge, 1 - edge)))
     z = bias + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])

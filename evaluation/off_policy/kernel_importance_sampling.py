@@ -75,13 +75,22 @@ def log_kernel(dose: Array, target: Array, width: Array, kernel: Kernel, dose_ra
     return np.asarray(log.sum(2))
 
 
-_KERNELS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {  # density and distribution function
+Curve = Callable[[Array], Array]
+
+
+def _parabola(u: Array) -> Array:
+    return np.asarray(0.75 * (1 - np.clip(u, -1, 1) ** 2))
+
+
+def _under_parabola(u: Array) -> Array:
+    inner = np.clip(u, -1, 1)
+    return np.asarray(0.5 + 0.75 * (inner - inner**3 / 3))
+
+
+_KERNELS: dict[Kernel, tuple[Curve, Curve]] = {  # density and distribution function
     "gaussian": (lambda u: np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi), special.ndtr),
-    "epanechnikov": (
-        lambda u: 0.75 * (1 - np.clip(u, -1, 1) ** 2),
-        lambda u: 0.5 + 0.75 * (np.clip(u, -1, 1) - np.clip(u, -1, 1) ** 3 / 3),
-    ),
-    "boxcar": (lambda u: 0.5 * (np.abs(u) <= 1), lambda u: (np.clip(u, -1, 1) + 1) / 2),
+    "epanechnikov": (_parabola, _under_parabola),
+    "boxcar": (lambda u: np.where(np.abs(u) <= 1, 0.5, 0.0), lambda u: (np.clip(u, -1, 1) + 1) / 2),
 }
 
 

@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 from .estimates import Estimate, cluster_of
 from .logged import Array, Mask, Numbers
 from .resampling import Cluster, by_cluster, counts
+from .statistic import Terms
 from .weighted_doubly_robust import weighted_doubly_robust
 
 _DRAWS = 400  # resamples behind the covariance of the partial returns
@@ -37,9 +38,8 @@ def magic(
     full = weighted_doubly_robust(reward, log_ratio, mask, q, v, discount=discount)
     patients = None if cluster is None else cluster_of(cluster, len(full))
     blend = _fit(full.num, full.den, patients)
-    share = _blends(blend.partial(np.ones((1, len(full)))), blend.errors)[0]
-    trust = np.cumsum(share[::-1])[::-1]  # of the returns that reach decision t
-    return replace(full, name="magic", num=full.num * trust, statistic=blend, cluster=patients)
+    num, den = blend.terms()
+    return replace(full, name="magic", num=num, den=den, statistic=blend, cluster=patients)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,11 @@ class Blended:
         """Partial-horizon returns (R, T+1): the direct method first, the weighted doubly robust estimate last."""
         return _partial(counts @ self.num, counts @ self.den)
 
+    def terms(self) -> Terms:
+        """The columns of the full return, each times the shares of the returns that reach it."""
+        share = _blends(self.partial(np.ones((1, len(self.num)))), self.errors)[0]
+        return self.num * np.cumsum(share[::-1])[::-1], self.den
+
     def replicate(self, counts: Array) -> Array:
         """The blend's value (R,), chosen for each resample; not a number where no weight is left."""
         returns = self.partial(counts)
@@ -83,7 +88,7 @@ def _partial(num: Array, den: Array) -> Array:
 def _fit(num: Array, den: Array, patients: Cluster | None) -> Blended:
     """Covariance and interval from resampled patients, whom we order by what they hold, not by where they stand."""
     theirs, weights = by_cluster(num, patients), by_cluster(den, patients)
-    order = np.lexsort((weights[:, -1], theirs.sum(1)))
+    order = np.lexsort((weights[:, -1], np.abs(theirs.sum(1))))  # the same for rewards of the other sign
     both = np.hstack((theirs, weights))[order]
     totals = np.concatenate([block @ both for block in counts(len(both), _DRAWS, 0)])
     drawn = _partial(*np.split(totals, 2, axis=1))

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from .estimates import Estimate
 from .logged import Array, Logged, Mask
-from .weights import Weights
+from .statistic import Statistic, Terms
+from .weights import Weights, carried
 
 _RIDGE = 1e-9  # of the flow matrix, as a share of its mean diagonal
 _BLOCK = 2_000_000  # numbers of per-stay matrices held at once
@@ -26,9 +27,7 @@ def linear_occupancy(data: Logged, features: Array) -> Estimate:
     Features of every time make it the tabular estimate. The system is solved anew in every resample.
     """
     flow = Flow(standard(features, data.mask), *steps(data))
-    share = flow.solve(np.ones((1, len(features))))[0]
-    ratio = flow.design @ share  # (N, T)
-    return occupancy_estimate(data, ratio, flow, LOSES_MODEL)
+    return occupancy_estimate(data, flow.ratio(), flow, LOSES_MODEL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +51,14 @@ class Flow:
         square = matrix.reshape(-1, size, size)
         ridge = _RIDGE * np.abs(np.trace(square, axis1=1, axis2=2)) / size
         return np.asarray(np.linalg.solve(square + ridge[:, None, None] * np.eye(size), start[..., None])[..., 0])
+
+    def ratio(self) -> Array:
+        """The fitted discounted state ratio (N, T)."""
+        return np.asarray(self.design @ self.solve(np.ones((1, len(self.design))))[0])
+
+    def terms(self) -> Terms:
+        """Each stay's weighted return, the ratio held."""
+        return (self.ratio() * self.earned).sum(1, keepdims=True), np.ones((len(self.design), 1))
 
     def replicate(self, counts: Array) -> Array:
         """The value (R,), the ratio fitted anew."""
@@ -90,24 +97,22 @@ def steps(data: Logged) -> tuple[Array, Array, Array]:
     )
 
 
-def occupancy_estimate(data: Logged, ratio: Array, flow: Flow, *notes: str) -> Estimate:
+def occupancy_estimate(data: Logged, ratio: Array, statistic: Statistic, *notes: str) -> Estimate:
     """The estimate of a fitted discounted state ratio (N, T); negative ratios count in the value, not as weight."""
-    stays = len(ratio)
     action = np.exp(data.log_ratio) * data.mask
     weight = np.divide(ratio, data.factor, out=np.zeros_like(ratio), where=data.factor > 0) * action
     negative = float(((weight < 0) & data.mask).sum() / max(1, data.mask.sum()))
     weight = np.maximum(weight, 0)
-    ended = ~data.mask
-    left = np.maximum(stays - weight.sum(0), 0) / np.maximum(ended.sum(0), 1)  # the end is one state: one ratio
+    num, den = statistic.terms()
     with np.errstate(divide="ignore"):
-        weights = Weights(np.log(np.where(ended, left, weight)), data.mask)
+        weights = Weights(carried(np.log(weight), data.mask), data.mask)
     return Estimate(
         "marginalized_importance_sampling",
-        (ratio * flow.earned).sum(1, keepdims=True),
-        np.ones((stays, 1)),
+        num,
+        den,
         self_normalized=True,
         weights=(weights,),
-        statistic=flow,
+        statistic=statistic,
         model_based=True,
         notes=(*notes, *((f"{negative:.1%} of the fitted ratios are negative",) if negative > 0.5e-3 else ())),
     )

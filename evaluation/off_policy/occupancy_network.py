@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .estimates import Estimate
 from .logged import Array, Logged, Mask
 from .occupancy_linear import LOSES_MODEL, Flow, occupancy_estimate, standard, steps
+from .statistic import Terms
 
 _WAVES = 128  # random Fourier features: a sample of the Gaussian kernel's functions
 _HIDDEN = 32
@@ -32,9 +33,7 @@ def network_occupancy(data: Logged, features: Array, seed: int) -> Estimate:
     waves = _waves(torch.as_tensor(design, dtype=torch.float32), torch.as_tensor(data.mask), random)
     flow = Flow(waves, onward, earned, first)
     ratio = _train(design, flow, data.mask, random)
-    balanced = _Held(ratio, earned)
-    found = occupancy_estimate(data, ratio, flow, LOSES_MODEL)
-    return replace(found, statistic=balanced)
+    return occupancy_estimate(data, ratio, _Held(ratio, earned), LOSES_MODEL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +43,9 @@ class _Held:
     ratio: Array  # (N, T)
     earned: Array  # (N, T)
     smooth: bool = True
+
+    def terms(self) -> Terms:
+        return (self.ratio * self.earned).sum(1, keepdims=True), np.ones((len(self.ratio), 1))
 
     def replicate(self, counts: Array) -> Array:
         return np.asarray(counts @ (self.ratio * self.earned).sum(1) / counts.sum(1))

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from .estimates import Estimate
 from .logged import Array, Logged, Mask
-from .weights import Weights
+from .statistic import Terms
+from .weights import Weights, carried
 
 Index = npt.NDArray[np.int64]
 
@@ -29,14 +30,14 @@ def tabular_occupancy(data: Logged, state: Array) -> Estimate:
         raise ValueError(f"state: got {state[row, column]} at stay {row}, decision {column}; expected whole numbers")
     counting = Counting(data, whole.astype(np.int64))
     weight, lost = counting.weights()
-    stays = len(weight)
+    num, den = counting.terms()
     with np.errstate(divide="ignore"):
-        weights = Weights(np.log(weight), data.mask)
+        weights = Weights(carried(np.log(weight), data.mask), data.mask)
     note = () if lost < 0.5e-3 else (f"{lost:.1%} of the policy's course leads to states where nobody followed it",)
     return Estimate(
         "marginalized_importance_sampling",
-        (weight * data.reward).sum(1, keepdims=True),
-        np.ones((stays, 1)),
+        num,
+        den,
         self_normalized=True,
         weights=(weights,),
         statistic=counting,
@@ -61,6 +62,10 @@ class Counting:
     data: Logged
     state: Index  # (N, T); -1 after the end
     smooth: bool = False
+
+    def terms(self) -> Terms:
+        """Each stay's weighted return, the weights held."""
+        return (self.weights()[0] * self.data.reward).sum(1, keepdims=True), np.ones((len(self.state), 1))
 
     def replicate(self, counts: Array) -> Array:
         """The value (R,), everything counted anew."""

@@ -15,8 +15,14 @@ _GROUPS = 200  # of the grouped jackknife
 _BLOCK = 4_000_000  # counts of stays held in memory at once
 
 
+Terms = tuple[Array, Array]  # (N, S) each
+
+
 class Statistic(Protocol):
     """A number estimated from N stays, which can be estimated anew from any resample of them."""
+
+    def terms(self) -> Terms:
+        """Numerators and denominators whose sum of ratios is the number, linearised around it if `smooth`."""
 
     def replicate(self, counts: Array) -> Array:
         """The number (R,) in resamples that hold stay i `counts[r, i]` times; counts (R, N)."""
@@ -25,7 +31,7 @@ class Statistic(Protocol):
         """The same number, estimated from some of the stays."""
 
     @property
-    def smooth(self) -> bool:  # the estimate's num and den are its linearisation: delta and student_t may be used
+    def smooth(self) -> bool:  # the terms vary as the number does: delta and student_t may be used
         ...
 
 
@@ -36,6 +42,10 @@ class Ratios:
     num: Array  # (N, S)
     den: Array  # (N, S)
     smooth: bool = True
+
+    def terms(self) -> Terms:
+        """Numerators and denominators themselves."""
+        return self.num, self.den
 
     def replicate(self, counts: Array) -> Array:
         """The sum of ratios (R,) of the resampled totals."""
@@ -57,6 +67,11 @@ class Difference:
     def smooth(self) -> bool:
         """Whether both have a linearisation."""
         return self.one.smooth and self.other.smooth
+
+    def terms(self) -> Terms:
+        """Both beside each other, the second with its sign turned."""
+        (num, den), (other, under) = self.one.terms(), self.other.terms()
+        return np.hstack((num, -other)), np.hstack((den, under))
 
     def replicate(self, counts: Array) -> Array:
         """The difference (R,) in the same resamples."""

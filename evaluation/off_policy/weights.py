@@ -83,3 +83,9 @@ def bounded(log: Array) -> tuple[Array, Array]:
     """Weights (N, T), and what stands for one beside them (N, 1): both are scaled down only where they overflow."""
     shift = max(0.0, float(log.max()) - _LARGEST)
     return np.exp(log - shift), np.full((len(log), 1), np.exp(-shift))
+
+
+def carried(log: Array, mask: Mask) -> Array:
+    """Logarithms (N, T) of weights that stand alone, an ended stay carrying its last; 0 for one without decisions."""
+    last = np.minimum(np.arange(mask.shape[1]), mask.sum(1, keepdims=True) - 1)
+    return np.asarray(np.where(last < 0, 0.0, np.take_along_axis(log, np.maximum(last, 0), 1)))

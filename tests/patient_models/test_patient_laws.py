@@ -9,6 +9,7 @@ import pytest
 import torch
 from posology.contracts import PatientModel, PatientState, Trajectories
 from posology.patient_models import MODELS, model
+from posology.patient_models.glucose import Glucose
 from posology.patient_models.lstm import LSTMConfig
 from posology.patient_models.sepsis import Sepsis
 from posology.patient_models.sepsis_clinician import SepsisClinician
@@ -69,7 +70,8 @@ def noise(of: PatientModel, first: int, count: int, t: int) -> Tensor:
 
 
 def hours(of: PatientModel, count: int) -> Tensor:
-    return torch.full((count,), of.fixed_hours or 4.0)
+    usual = 1 / 12 if isinstance(of, Glucose) else 4.0  # glucose refuses hours between two looks at the sensor
+    return torch.full((count,), of.fixed_hours or usual)
 
 
 def moved(of: PatientModel, share: float, first: int = 0, count: int = 32, steps: int = 4) -> PatientState:

@@ -1,0 +1,105 @@
+"""A small network as critic: the value of a target policy by repeated regression in big minibatches."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .critics import CriticConfig, Fit, Scale, bellman_error
+from .transitions import Transitions
+
+_UPDATES = 16  # at least, a round
+_PASSES = 3  # over the data, towards the observed returns, before the first round
+
+
+@dataclass(frozen=True)
+class NetworkCritic:
+    """Coefficients by a network of scaled observations."""
+
+    scale: Scale
+    network: nn.Sequential  # O columns in, A out, in standard deviations of the return
+
+    @torch.no_grad()
+    def __call__(self, obs: Tensor) -> Tensor:
+        """Coefficients (M, A) float64; only the first, or every discrete action, holds the mean."""
+        return self._coefficients(self.scale.inputs(obs).float())
+
+    def _coefficients(self, inputs: Tensor) -> Tensor:
+        return self.network(inputs).double() * self.scale.unit
+
+
+def fit_network(train: Transitions, tuning: Transitions, config: CriticConfig, length: int, seed: int) -> Fit:
+    """Fitted Q iteration on frozen targets, which are computed for all decisions at once before each round.
+
+    Starts from the observed returns, the value of the behaviour policy; takes at least as many rounds as a stay has
+    decisions, then stops when the held-out Bellman error no longer falls. What is kept is the running mean of the
+    weights at its best round. Le, Voloshin & Yue (2019), algorithm 3.
+    """
+    scale = Scale.of(train, length)
+    random = torch.Generator().manual_seed(seed)
+    learner = _Learner(train, scale, config, random)
+    for _ in range(_PASSES):
+        learner.pass_over(train.returns(length))
+    best, best_error, best_round = learner.averaged(), float("inf"), 0
+    for done in range(1, max(config.rounds, length) + 1):
+        learner.pass_over(train.targets(learner.values()))
+        current = learner.averaged()
+        error = bellman_error(current, tuning) if done >= length else float("inf")
+        if error < best_error:
+            best, best_error, best_round = copy.deepcopy(current), error, done
+        if done - max(best_round, length) >= config.patience:
+            break
+    return Fit(best, best_error, best_round)
+
+
+class _Learner:
+    """A network, its running mean, and the data in the form that regression reads."""
+
+    def __init__(self, data: Transitions, scale: Scale, config: CriticConfig, random: torch.Generator) -> None:
+        self._data, self._scale, self._config, self._random = data, scale, config, random
+        self._inputs, self._taken = scale.inputs(data.obs).float(), data.taken.float()
+        sizes = (data.obs.shape[1], *config.hidden, data.taken.shape[1])
+        self._network = _network(sizes, random)
+        self._mean = copy.deepcopy(self._network)
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._batch = max(1, min(config.batch_size, len(data) // _UPDATES))
+        self._passes = 0
+
+    @torch.no_grad()
+    def values(self) -> Tensor:
+        """Value (M,) float64 of each state under the running mean of the weights."""
+        found = self._mean(self._inputs)
+        return (found.double() * self._data.wanted).sum(1) * self._scale.unit + self._scale.mean
+
+    def averaged(self) -> NetworkCritic:
+        """The critic with the running mean of the weights."""
+        return NetworkCritic(self._scale, self._mean)
+
+    def pass_over(self, target: Tensor) -> None:
+        """One pass of regression on targets (M,), in units of reward."""
+        goal = ((target - self._scale.mean) / self._scale.unit).float()
+        for rows in torch.randperm(len(goal), generator=self._random).split(self._batch):
+            found = (self._network(self._inputs[rows]) * self._taken[rows]).sum(1)
+            loss = nn.functional.mse_loss(found, goal[rows])
+            self._optimizer.zero_grad()
+            loss.backward()
+            self._optimizer.step()
+        self._passes += 1
+        keep = min(self._config.averaging, 1 - 1 / self._passes)
+        with torch.no_grad():
+            for mean, new in zip(self._mean.parameters(), self._network.parameters(), strict=True):
+                mean.lerp_(new, 1 - keep)
+
+
+def _network(sizes: tuple[int, ...], random: torch.Generator) -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**31, (1,), generator=random)))
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])

@@ -1,0 +1,114 @@
+"""Logged decisions as one flat batch of transitions, for fitting the value of a target policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...contracts import Blend, Decisions, Policy
+from .logged import Numbers, array
+from .ratios import by_blocks, target_probs
+
+_SAMPLES = 32  # doses drawn from a stochastic policy on continuous doses
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """M decisions really made, stay after stay and in time: the next state of row i, if any, is that of row i + 1.
+
+    An action is a row of basis columns: one-hot for discrete actions; 1, doses and their products for continuous
+    ones. A value is linear in that row, so the target policy enters by its expectation alone.
+    """
+
+    obs: Tensor  # (M, O)
+    taken: Tensor  # (M, A) basis of the logged action
+    wanted: Tensor  # (M, A) expected basis of the target policy's action
+    reward: Tensor  # (M,)
+    onward: Tensor  # (M,) discount to the next decision; 0 where the stay ends
+    last: Tensor  # (M,) bool: the last decision of its stay
+    discrete: bool
+
+    def __len__(self) -> int:
+        return len(self.obs)
+
+    def targets(self, value: Tensor) -> Tensor:
+        """Reward plus discounted value (M,) of the next state, exactly 0 after the end, from values (M,) of states."""
+        return self.reward + self.onward * torch.cat((value[1:], value.new_zeros(1)))
+
+    def returns(self, length: int) -> Tensor:
+        """Discounted rewards (M,) from each decision on, in stays of at most `length` decisions."""
+        total = self.reward
+        for _ in range(length):
+            total = self.targets(total)
+        return total
+
+    def rows(self, keep: Tensor) -> Transitions:
+        """The transitions of some stays (M,) bool, each of them whole."""
+        parts = (self.obs, self.taken, self.wanted, self.reward, self.onward, self.last)
+        return Transitions(*(part[keep] for part in parts), self.discrete)
+
+
+@torch.no_grad()
+def transitions(
+    decisions: Decisions, policy: Policy | Blend, discount: float | Numbers, behavior: Policy | None
+) -> Transitions:
+    """The decisions of all stays under a target policy; float64, on the CPU. `behavior` stands for a clinician."""
+    mask = decisions.mask.cpu()
+    obs, action = decisions.obs[:, :-1][decisions.mask], decisions.action[decisions.mask]
+    allowed = None if decisions.allowed is None else decisions.allowed[:, :-1][decisions.mask]
+    if decisions.action.dim() == 2:
+        wanted = _probabilities(policy, obs, allowed, behavior)
+        taken = torch.nn.functional.one_hot(action, wanted.shape[1])
+    else:
+        wanted, taken = _expected(policy, obs, allowed), dose_basis(action)
+    return Transitions(
+        obs.cpu().double(),
+        taken.cpu().double(),
+        wanted.cpu().double(),
+        decisions.reward.cpu().double()[mask],
+        torch.as_tensor(_onward(mask.numpy(), discount))[mask],
+        (torch.cat((~mask[:, 1:], torch.ones_like(mask[:, :1])), 1))[mask],
+        decisions.action.dim() == 2,
+    )
+
+
+def dose_basis(dose: Tensor) -> Tensor:
+    """1, doses and their products (M, 1 + U + U (U + 1) / 2) of doses (M, U)."""
+    rows, columns = torch.triu_indices(dose.shape[1], dose.shape[1])
+    return torch.cat((torch.ones_like(dose[:, :1]), dose, dose[:, rows] * dose[:, columns]), 1)
+
+
+def _probabilities(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None, behavior: Policy | None) -> Tensor:
+    def answer(o: Tensor, a: Tensor | None) -> Tensor:
+        found = target_probs(policy, o, a, behavior)
+        if found is None:
+            raise ValueError("fitted Q: expected a policy with action probabilities, and a behaviour policy for blends")
+        return found
+
+    return by_blocks(answer, obs, allowed)
+
+
+def _expected(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None) -> Tensor:
+    if isinstance(policy, Blend):
+        raise ValueError("fitted Q: blends of continuous doses are not supported; evaluate them by importance sampling")
+    draws = _SAMPLES if policy.noise_dim else 1
+    random = torch.Generator().manual_seed(0)
+
+    def answer(o: Tensor, a: Tensor | None) -> Tensor:
+        noise = torch.randn(draws, len(o), policy.noise_dim, generator=random).to(o)
+        return torch.stack([dose_basis(policy.act(o, a, n)) for n in noise]).mean(0)
+
+    return by_blocks(answer, obs, allowed)
+
+
+def _onward(mask: np.ndarray, discount: float | Numbers) -> np.ndarray:
+    """Discount (N, T) from each decision to the next, 0 where there is none; see `logged` for `discount`."""
+    following = np.hstack((mask[:, 1:], np.zeros((len(mask), 1), bool)))
+    if isinstance(discount, int | float):
+        return np.where(following, float(discount), 0.0)
+    factor = np.where(mask, array(discount), 0.0)
+    later = np.hstack((factor[:, 1:], np.zeros((len(mask), 1))))
+    return np.divide(later, factor, out=np.zeros_like(factor), where=following & (factor > 0))
