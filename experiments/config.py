@@ -33,7 +33,7 @@ class SimulatedCohort(_Frozen):
 
     kind: Literal["simulated"]
     source: str = "sepsis"
-    patients: Count = 5000
+    patients: Count = 2500
     confounding: Amount = 1.0  # how strongly doses follow the severity that the record shows
     hidden_confounding: Amount = 0.0  # ... and what it does not show
 
@@ -74,9 +74,9 @@ class BehaviorConfig(_Frozen):
 class PPOConfig(_Frozen):
     """Stable-Baselines3 PPO in the learned environment, once per penalty; one is chosen by support."""
 
-    steps: Count = 150_000
+    steps: Count = 300_000
     environments: Count = 256
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (3.0, 10.0, 30.0, 100.0)
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (3.0, 10.0, 30.0)
     unsupported_limit: Share = (
         0.05  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
     )

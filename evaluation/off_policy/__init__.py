@@ -1,11 +1,13 @@
 """Off-policy estimators: one file each, the formula of its paper visible."""
 
 from .bootstrap import bootstrap_intervals
+from .critics import CriticConfig
 from .direct_method import direct_method
 from .distribution import ReturnDistribution, distribution
 from .doubly_robust import doubly_robust
 from .estimates import Estimate
 from .evaluate import ESTIMATORS, Estimator, estimate
+from .fitted_q_evaluation import FittedQ, fitted_q_evaluation
 from .importance_sampling import importance_sampling
 from .kernel_importance_sampling import kernel_importance_sampling
 from .magic import magic
@@ -19,8 +21,10 @@ from .weighted_per_decision_importance_sampling import weighted_per_decision_imp
 
 __all__ = [
     "ESTIMATORS",
+    "CriticConfig",
     "Estimate",
     "Estimator",
+    "FittedQ",
     "ReturnDistribution",
     "Thresholds",
     "Verdict",
@@ -29,6 +33,7 @@ __all__ = [
     "distribution",
     "doubly_robust",
     "estimate",
+    "fitted_q_evaluation",
     "importance_sampling",
     "kernel_importance_sampling",
     "log_ratio",

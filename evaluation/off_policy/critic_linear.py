@@ -30,23 +30,26 @@ def with_constant(x: Tensor) -> Tensor:
     return torch.cat((x, torch.ones_like(x[:, :1])), 1)
 
 
-def fit_linear(train: Transitions, tuning: Transitions, config: CriticConfig, length: int) -> Fit:
+def fit_linear(data: Transitions, most: Transitions, tuning: Transitions, config: CriticConfig, length: int) -> Fit:
     """As many regressions as decisions, from value 0: exact where features tell every state and time apart.
 
-    Discrete actions share one regression and each has its own correction, shrunk by `ridge`.
+    Discrete actions share one regression and each has its own correction, shrunk by `ridge`. Nothing is stopped
+    early: the error is that of a fit on `most` stays for the others, `tuning`, and the critic is fitted on all.
     """
-    scale = Scale.of(train, length)
-    design = with_constant(scale.inputs(train.obs))
-    solver = (
-        _Discrete(design, train.taken, config.ridge) if train.discrete else _Doses(design, train.taken, config.ridge)
-    )
-    critic = LinearCritic(
-        scale, design.new_zeros(design.shape[1]), design.new_zeros(design.shape[1], train.taken.shape[1])
-    )
+    error = bellman_error(_iterate(most, config, length), tuning)
+    return Fit(_iterate(data, config, length), error, length)
+
+
+def _iterate(data: Transitions, config: CriticConfig, length: int) -> LinearCritic:
+    scale = Scale.of(data, length)
+    design = with_constant(scale.inputs(data.obs))
+    kind = _Discrete if data.discrete else _Doses
+    solver = kind(design, data.taken, config.ridge)
+    value = torch.zeros_like(data.reward)
     for _ in range(length):
-        value = ((design @ (critic.own + critic.shared[:, None])) * train.wanted).sum(1)
-        critic = LinearCritic(scale, *solver.solve(train.targets(value)))
-    return Fit(critic, bellman_error(critic, tuning), length)
+        shared, own = solver.solve(data.targets(value))
+        value = ((design @ (own + shared[:, None])) * data.wanted).sum(1)
+    return LinearCritic(scale, shared, own)
 
 
 class _Discrete:

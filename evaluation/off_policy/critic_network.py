@@ -21,14 +21,13 @@ class NetworkCritic:
 
     scale: Scale
     network: nn.Sequential  # O columns in, A out, in standard deviations of the return
+    offset: Tensor  # (A,) mean return, on every discrete action or on the constant of a dose basis
 
     @torch.no_grad()
     def __call__(self, obs: Tensor) -> Tensor:
-        """Coefficients (M, A) float64; only the first, or every discrete action, holds the mean."""
-        return self._coefficients(self.scale.inputs(obs).float())
-
-    def _coefficients(self, inputs: Tensor) -> Tensor:
-        return self.network(inputs).double() * self.scale.unit
+        """Coefficients (M, A) float64."""
+        found: Tensor = self.network(self.scale.inputs(obs).float())
+        return found.double() * self.scale.unit + self.offset
 
 
 def fit_network(train: Transitions, tuning: Transitions, config: CriticConfig, length: int, seed: int) -> Fit:
@@ -36,16 +35,16 @@ def fit_network(train: Transitions, tuning: Transitions, config: CriticConfig, l
 
     Starts from the observed returns, the value of the behaviour policy; takes at least as many rounds as a stay has
     decisions, then stops when the held-out Bellman error no longer falls. What is kept is the running mean of the
-    weights at its best round. Le, Voloshin & Yue (2019), algorithm 3.
+    weights over rounds from there on, at its best. Le, Voloshin & Yue (2019), algorithm 3.
     """
     scale = Scale.of(train, length)
     random = torch.Generator().manual_seed(seed)
     learner = _Learner(train, scale, config, random)
     for _ in range(_PASSES):
-        learner.pass_over(train.returns(length))
+        learner.pass_over(train.returns(length), 0)
     best, best_error, best_round = learner.averaged(), float("inf"), 0
     for done in range(1, max(config.rounds, length) + 1):
-        learner.pass_over(train.targets(learner.values()))
+        learner.pass_over(train.targets(learner.values()), max(0, done - length))
         current = learner.averaged()
         error = bellman_error(current, tuning) if done >= length else float("inf")
         if error < best_error:
@@ -68,20 +67,21 @@ class _Learner:
             self._network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self._batch = max(1, min(config.batch_size, len(data) // _UPDATES))
-        self._passes = 0
 
     @torch.no_grad()
     def values(self) -> Tensor:
-        """Value (M,) float64 of each state under the running mean of the weights."""
-        found = self._mean(self._inputs)
+        """Value (M,) float64 of each state under the present weights: their running mean would lag behind."""
+        found: Tensor = self._network(self._inputs)
         return (found.double() * self._data.wanted).sum(1) * self._scale.unit + self._scale.mean
 
     def averaged(self) -> NetworkCritic:
         """The critic with the running mean of the weights."""
-        return NetworkCritic(self._scale, self._mean)
+        columns = torch.arange(self._taken.shape[1])
+        offset = torch.where(columns == 0, 1.0, float(self._data.discrete)).double() * self._scale.mean
+        return NetworkCritic(self._scale, self._mean, offset)
 
-    def pass_over(self, target: Tensor) -> None:
-        """One pass of regression on targets (M,), in units of reward."""
+    def pass_over(self, target: Tensor, averaged: int) -> None:
+        """One pass of regression on targets (M,), in units of reward; the mean holds `averaged` earlier passes."""
         goal = ((target - self._scale.mean) / self._scale.unit).float()
         for rows in torch.randperm(len(goal), generator=self._random).split(self._batch):
             found = (self._network(self._inputs[rows]) * self._taken[rows]).sum(1)
@@ -89,8 +89,7 @@ class _Learner:
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
-        self._passes += 1
-        keep = min(self._config.averaging, 1 - 1 / self._passes)
+        keep = min(self._config.averaging, averaged / (averaged + 1))
         with torch.no_grad():
             for mean, new in zip(self._mean.parameters(), self._network.parameters(), strict=True):
                 mean.lerp_(new, 1 - keep)

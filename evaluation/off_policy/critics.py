@@ -25,7 +25,7 @@ class CriticConfig:
     batch_size: int = 4096  # at most; fewer where that would leave under 16 updates a round
     learning_rate: float = 5e-3
     weight_decay: float = 1e-3
-    averaging: float = 0.9  # of the weights, from round to round
+    averaging: float = 0.8  # of the weights, from round to round
     tuning_share: float = 0.15  # of the patients: early stopping
     ridge: float = 3.0  # linear: how many average decisions each action's own coefficients must outweigh
     folds: int = 3  # of the patients, in cross-fitting

@@ -80,7 +80,7 @@ def _fit(data: Transitions, subject: Tensor, config: CriticConfig, seed: Sequenc
     tuning = torch.isin(subject, patients[torch.as_tensor(entropy.permutation(len(patients))[:count])])
     length = _longest(data)
     if config.kind == "linear":
-        return fit_linear(data, data.rows(tuning), config, length)
+        return fit_linear(data, data.rows(~tuning), data.rows(tuning), config, length)
     return fit_network(data.rows(~tuning), data.rows(tuning), config, length, int(entropy.integers(2**31)))
 
 

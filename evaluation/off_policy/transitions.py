@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...contracts import Blend, Decisions, Policy
-from .logged import Numbers, array
+from .logged import Array, Mask, Numbers, array
 from .ratios import by_blocks, target_probs
 
 _SAMPLES = 32  # doses drawn from a stochastic policy on continuous doses
@@ -47,8 +47,8 @@ class Transitions:
 
     def rows(self, keep: Tensor) -> Transitions:
         """The transitions of some stays (M,) bool, each of them whole."""
-        parts = (self.obs, self.taken, self.wanted, self.reward, self.onward, self.last)
-        return Transitions(*(part[keep] for part in parts), self.discrete)
+        obs, taken, wanted = self.obs[keep], self.taken[keep], self.wanted[keep]
+        return Transitions(obs, taken, wanted, self.reward[keep], self.onward[keep], self.last[keep], self.discrete)
 
 
 @torch.no_grad()
@@ -104,11 +104,11 @@ def _expected(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None) -> Te
     return by_blocks(answer, obs, allowed)
 
 
-def _onward(mask: np.ndarray, discount: float | Numbers) -> np.ndarray:
+def _onward(mask: Mask, discount: float | Numbers) -> Array:
     """Discount (N, T) from each decision to the next, 0 where there is none; see `logged` for `discount`."""
     following = np.hstack((mask[:, 1:], np.zeros((len(mask), 1), bool)))
     if isinstance(discount, int | float):
         return np.where(following, float(discount), 0.0)
     factor = np.where(mask, array(discount), 0.0)
     later = np.hstack((factor[:, 1:], np.zeros((len(mask), 1))))
-    return np.divide(later, factor, out=np.zeros_like(factor), where=following & (factor > 0))
+    return np.asarray(np.divide(later, factor, out=np.zeros_like(factor), where=following & (factor > 0)))
