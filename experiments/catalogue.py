@@ -35,7 +35,8 @@ def catalogue() -> dict[str, Entries]:
 
 
 def _title(text: str) -> str:
-    return str((yaml.safe_load(text) or {}).get("title", ""))
+    content = yaml.safe_load(text) or {}
+    return str(content.get("title", content.get("description", ""))).partition(".")[0]
 
 
 def _first_line(folder: str, spot: str) -> str:

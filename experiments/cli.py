@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 
 app = typer.Typer(
     help="Learn patient simulators from health records, train treatment policies in them, and judge those policies "
@@ -30,7 +31,7 @@ def main() -> None:
     try:
         app()
     except EXPECTED as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; finished stages are kept, run the same command again to go on")

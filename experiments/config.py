@@ -33,7 +33,7 @@ class SimulatedCohort(_Frozen):
 
     kind: Literal["simulated"]
     source: str = "sepsis"
-    patients: Count = 2500
+    patients: Count = 4000
     confounding: Amount = 1.0  # how strongly doses follow the severity that the record shows
     hidden_confounding: Amount = 0.0  # ... and what it does not show
 

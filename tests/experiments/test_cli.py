@@ -1,0 +1,41 @@
+import sys
+
+import pytest
+from posology.experiments.cli import app, main
+from typer.testing import CliRunner
+
+
+def call(*words):
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.parametrize("command", ["run", "compare", "simulate", "list", "watch"])
+def test_help_teaches_every_command(command):
+    shown = call(command, "--help")
+    assert shown.exit_code == 0 and "Usage" in shown.output
+
+
+def test_list_names_what_is_registered():
+    shown = call("list").output
+    for name in ("demo", "sepsis_mimic", "posology/Learned-v0", "lstm", "ppo", "weighted_importance_sampling"):
+        assert name in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "demo", "ppo.stepz=3"], "steps"),
+        (["run", "nowhere"], "sepsis_mimic"),
+        (["compare", "nowhere", "neither", "--out", "x"], "nowhere"),
+        (["simulate", "sepsys", "--patients", "3", "--out", "x"], "sepsis"),
+    ],
+)
+def test_a_mistake_ends_in_one_clear_sentence(words, expected, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["posology", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    told = capsys.readouterr().err
+    assert "error:" in told and expected in told and "Traceback" not in told
+    assert not list(tmp_path.iterdir())
