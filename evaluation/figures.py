@@ -42,6 +42,8 @@ def axis(values: Iterable[float | None], *, bounds: tuple[float, float] | None =
         low, high = low - pad, high + pad
     step = _step((high - low) / ticks)
     start, stop = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    start -= round(start * step, 10) > low  # the tolerance above is for rounding only, never to leave a value out
+    stop += round(stop * step, 10) < high
     marks = tuple(round(i * step, 10) for i in range(start, stop + 1))
     return Axis(marks[0], marks[-1], marks)
 
