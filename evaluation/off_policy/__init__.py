@@ -1,5 +1,6 @@
 """Off-policy estimators: one file each, the formula of its paper visible."""
 
+from .bandwidth import lepski
 from .bootstrap import bootstrap_intervals
 from .critics import CriticConfig
 from .direct_method import direct_method
@@ -10,7 +11,6 @@ from .evaluate import ESTIMATORS, Estimator, estimate
 from .fitted_q_evaluation import FittedQ, fitted_q_evaluation
 from .importance_sampling import importance_sampling
 from .kernel_importance_sampling import kernel_importance_sampling
-from .magic import magic
 from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import log_ratio
@@ -36,8 +36,8 @@ __all__ = [
     "fitted_q_evaluation",
     "importance_sampling",
     "kernel_importance_sampling",
+    "lepski",
     "log_ratio",
-    "magic",
     "marginalized_importance_sampling",
     "per_decision_importance_sampling",
     "weighted_doubly_robust",

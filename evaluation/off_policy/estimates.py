@@ -132,7 +132,7 @@ class Estimate:
             return intervals.UNBOUNDED
         if method in ("delta", "student_t"):
             return self._linearised(level, method, groups)
-        drawn = self._resampled(draws, seed, groups)
+        drawn = self.resampled(draws, seed, groups)
         if method == "bootstrap":
             return intervals.percentile(drawn, level)
         if method == "normal":
@@ -145,7 +145,9 @@ class Estimate:
         interval = intervals.delta if method == "delta" else intervals.student_t
         return interval(by_cluster(self.num, groups), by_cluster(self.den, groups), level)
 
-    def _resampled(self, draws: int, seed: int, groups: Cluster | None) -> Array:
+    def resampled(self, draws: int, seed: int = 0, cluster: Cluster | None = None) -> Array:
+        """Bootstrap replicates (draws,), patients drawn whole; the same draws for every estimate on these stays."""
+        groups = self.cluster if cluster is None else cluster
         if self.statistic is not None:
             return resample(self.statistic, len(self), groups, draws, seed)
         return replicates([(by_cluster(self.num, groups), by_cluster(self.den, groups))], draws, seed)[:, 0]

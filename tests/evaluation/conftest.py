@@ -10,12 +10,22 @@ from types import ModuleType
 import pytest
 
 
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert spec and spec.loader
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def examples() -> ModuleType:
     """The example reports: `examples.known_truth()`, `examples.records()`."""
-    for name in ("example_parts", "example_reports"):
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-        assert spec and spec.loader
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return module
+    _module("example_parts")
+    return _module("example_reports")
+
+
+@pytest.fixture(scope="session")
+def enumerated() -> ModuleType:
+    """Small decision processes with exact values: `enumerated.process(seed)`."""
+    return _module("enumerated")

@@ -167,7 +167,9 @@ def test_estimate_runs_the_named_estimators_by_patient() -> None:
     assert one.value == direct.value
     assert one.interval() == direct.interval(cluster=data.subject) != direct.interval()
     assert one.weights[0].rare_share is not None and one.weights[0].excess_share is not None
-    family = {name for name, entry in ESTIMATORS.items() if set(entry.needs) == set(ESTIMATORS["magic"].needs[:4])}
+    family = {
+        name for name, entry in ESTIMATORS.items() if set(entry.needs) == set(ESTIMATORS["importance_sampling"].needs)
+    }
     assert set(estimate(data, target, behavior)) == family and len(family) == 4
 
 

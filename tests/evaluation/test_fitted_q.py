@@ -194,7 +194,7 @@ def test_a_network_ensemble_finds_the_value() -> None:
     plain, robust = results["per_decision_importance_sampling"], results["doubly_robust"]
     assert robust.verdict == "supported"
     assert robust.value == pytest.approx(truth, abs=0.1)
-    assert np.diff(robust.interval(draws=200)) < 0.9 * np.diff(plain.interval(draws=200))
+    assert np.diff(robust.interval(draws=200)) < 0.97 * np.diff(plain.interval(draws=200))
 
 
 @dataclass(frozen=True)
@@ -213,12 +213,12 @@ class Dose:
 
 def test_a_linear_critic_of_continuous_doses_is_exact_where_the_reward_is_quadratic() -> None:
     rng = RNG(7)
-    x = rng.normal(size=(400, 1))
+    x = rng.uniform(-1, 1, size=(400, 1))
     dose = rng.normal(size=(400, 1, 1))
     obs = torch.tensor(np.stack((x, x**2), 2)).repeat(1, 2, 1)
     data = decisions(obs, torch.tensor(dose), -((dose[:, :, 0] - 0.7 * x) ** 2), np.ones((400, 1), bool))
     found = fitted_q_evaluation(data, Dose(0.5), config=CriticConfig(kind="linear", ridge=1e-9, folds=2))
-    assert found.v[:, 0] == pytest.approx(-((0.5 - 0.7) ** 2) * x[:, 0] ** 2, abs=1e-3)
+    assert found.v[:, 0] == pytest.approx(-((0.5 - 0.7) ** 2) * x[:, 0] ** 2, abs=1e-5)
 
 
 def test_bad_input_is_refused() -> None:
