@@ -206,7 +206,7 @@ class Policy(Protocol):
     @property
     def noise_dim(self) -> int: ...
     def act(self, obs: Tensor, allowed: Tensor | None, noise: Tensor) -> Tensor:
-        """Action (B,) int64 from obs (B, O) and standard normals (B, noise_dim); never a disallowed one."""
+        """Action, (B,) int64 or (B, U), from obs (B, O) and normals (B, noise_dim); never a disallowed one."""
 
     def log_prob(
         self, obs: Tensor, allowed: Tensor | None, action: Tensor
@@ -268,6 +268,8 @@ class Treatment(Protocol):
     @property
     def constraints(self) -> tuple[Constraint, ...]: ...
     @property
+    def actions(self) -> int | None: ...  # A; None: an action is (B, U) float32, each drug's in -1..1
+    @property
     def observation_dim(self) -> int: ...
     @property
     def horizon(self) -> int: ...  # decisions at most
@@ -281,7 +283,7 @@ class Treatment(Protocol):
     def admit(self, noise: Tensor) -> PatientState: ...
     def observe(self, state: PatientState) -> Tensor: ...  # (B, O)
     def allowed(self, state: PatientState) -> Tensor | None: ...  # (B, A) bool; None: everything
-    def encode(self, state: PatientState, dose: Tensor) -> Tensor: ...  # action (B,)
+    def encode(self, state: PatientState, dose: Tensor) -> Tensor: ...  # action (B,) or (B, U)
     def decode(self, state: PatientState, action: Tensor) -> Tensor: ...  # dose (B, U)
     def interval(self, state: PatientState, action: Tensor) -> Tensor: ...  # hours (B,)
     def reward(self, before: PatientState, dose: Tensor, hours: Tensor, after: PatientState) -> Tensor: ...  # (B,)

@@ -11,6 +11,7 @@ from ..contracts import Treatment
 from .ward import Ward, open_ward
 
 _SEEDS = 1 << 63
+_INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
 
 def row_seeds(seed: int | Sequence[int | None] | None, rows: int) -> list[int | None]:
@@ -45,11 +46,19 @@ def readmit(
     return open_ward(treatment, torch.where(kept, ward.seed, seed_column), admission)
 
 
-def action_tensor(action: object, shape: tuple[int, ...], actions: int, device: str) -> Tensor:
-    """Actions (B,) int64 on `device`; ValueError unless they are integers in 0..A-1 of the expected shape."""
-    tensor = torch.as_tensor(action)
-    if tensor.shape != shape or tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-        raise ValueError(f"expected integer actions of shape {shape}, got {tensor.dtype} of {tuple(tensor.shape)}")
-    if tensor.numel() and not (int(tensor.min()) >= 0 and int(tensor.max()) < actions):
-        raise ValueError(f"expected actions in 0..{actions - 1}, got {int(tensor.min())}..{int(tensor.max())}")
-    return tensor.reshape(-1).to(device, torch.int64)
+def action_tensor(treatment: Treatment, action: object, rows: int | None, device: str) -> Tensor:
+    """Actions of `rows` beds, (B,) int64 or (B, U) float32, on `device`; of the one bed there is for None.
+
+    ValueError unless they are integers in 0..A-1, or real numbers in -1..1, of the expected shape.
+    """
+    tensor, actions, beds = torch.as_tensor(action), treatment.actions, () if rows is None else (rows,)
+    shape = beds if actions is not None else (*beds, len(treatment.spec.drugs))
+    kind = "integer" if actions is not None else "real"
+    fits = tensor.is_floating_point() if actions is None else tensor.dtype in _INTEGERS
+    if tensor.shape != shape or not fits:
+        raise ValueError(f"expected {kind} actions of shape {shape}, got {tensor.dtype} of {tuple(tensor.shape)}")
+    low, high = (0, actions - 1) if actions is not None else (-1, 1)
+    if tensor.numel() and not bool(((tensor >= low) & (tensor <= high)).all()):
+        raise ValueError(f"expected actions in {low}..{high}, got {tensor.min().item()}..{tensor.max().item()}")
+    batch = tensor.reshape(1, *shape) if rows is None else tensor
+    return batch.to(device, torch.float32 if actions is None else torch.int64)

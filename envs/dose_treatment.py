@@ -1,4 +1,4 @@
-"""The environment core: a patient with dose levels as actions, a reward, constraints and a horizon. Nothing impure."""
+"""The environment core: a patient with doses as actions, a reward, constraints and a horizon. Nothing impure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import IN_CARE, Constraint, PatientModel, PatientState, Spec, Step
-from ..trajectories.levels import action_of_dose, dose_of_action
+from .actions import Action, ActionRule, DoseLevels, action_rule
 from .constraints import CLOCK
 from .observation import Layout
 from .rewards import Reward, SurvivalReward
@@ -17,11 +17,12 @@ from .rewards import Reward, SurvivalReward
 
 @dataclass(frozen=True)
 class DoseTreatment:
-    """Every `interval_hours` one of A dose-level combinations is given, for at most `horizon` decisions.
+    """Every `interval_hours` a dose of each drug is given, for at most `horizon` decisions.
 
-    Death and discharge terminate, only the horizon truncates. Constraints are reported as costs; with `enforce`
-    they also mask (`allowed`) and cap what is executed. ValueError where the patient knows only another step, or a
-    drug has no levels.
+    An action is one of A dose-level combinations, or with `action="continuous"` a point (U,) of -1..1. Death and
+    discharge terminate, only the horizon truncates. Constraints are reported as costs; with `enforce` they also mask
+    discrete actions (`allowed`) and cap what is executed. ValueError where the patient knows only another step, or
+    levels are asked of a drug that has none.
     """
 
     patient: PatientModel
@@ -31,7 +32,7 @@ class DoseTreatment:
     interval_hours: float = 4.0
     enforce: bool = False
     bootstrap_at_horizon: bool = False
-    _doses: dict[torch.device, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+    action: Action = "levels"
 
     def __post_init__(self) -> None:
         fixed = self.patient.fixed_hours
@@ -39,14 +40,22 @@ class DoseTreatment:
             raise ValueError(f"the patient steps {fixed} h only, got interval_hours={self.interval_hours}: use {fixed}")
         if self.horizon < 1 or self.interval_hours <= 0:
             raise ValueError(f"expected a positive horizon and interval, got {self.horizon} and {self.interval_hours}")
-        bare = [drug.name for drug in self.spec.drugs if not drug.levels]
-        if bare:
-            raise ValueError(f"dose levels are the actions, but {', '.join(bare)} has none: give the drug levels")
+        action_rule(self.spec, self.action)  # refuses what cannot be an action
 
     @property
     def spec(self) -> Spec:
         """What the patient is described by."""
         return self.patient.spec
+
+    @functools.cached_property
+    def rule(self) -> ActionRule:
+        """What an action means."""
+        return action_rule(self.spec, self.action)
+
+    @property
+    def actions(self) -> int | None:
+        """A, or None where actions are continuous."""
+        return self.rule.count
 
     @property
     def noise_dim(self) -> int:
@@ -82,23 +91,23 @@ class DoseTreatment:
         return self.layout.observe(state)
 
     def allowed(self, state: PatientState) -> Tensor | None:
-        """Permitted actions (B, A) bool where constraints are enforced, else None."""
+        """Permitted actions (B, A) bool where constraints are enforced on discrete actions, else None."""
         hard = [c for c in self.constraints if c.hard]
-        if not (self.enforce and hard):
+        if not (self.enforce and hard and isinstance(self.rule, DoseLevels)):
             return None
         columns = []
-        for dose in self._table(state.vitals.device):
+        for dose in self.rule.table(state.vitals.device):
             each, hours = dose.expand(len(state), -1), torch.full_like(state.hours, self.interval_hours)
             columns.append(torch.stack([c.permits(state, each, hours) for c in hard]).all(0))
         return torch.stack(columns, 1)
 
     def encode(self, state: PatientState, dose: Tensor) -> Tensor:
-        """Action (B,) int64 whose levels the mean rates (B, U) fall into."""
-        return action_of_dose(self.spec, dose)
+        """Action, (B,) int64 or (B, U), of the mean rates (B, U)."""
+        return self.rule.encode(dose)
 
     def decode(self, state: PatientState, action: Tensor) -> Tensor:
-        """Fixed dose (B, U) of each action (B,) int64 in 0..A-1."""
-        return self._table(action.device)[action]
+        """Dose (B, U) of each action, (B,) int64 or (B, U)."""
+        return self.rule.decode(action)
 
     def interval(self, state: PatientState, action: Tensor) -> Tensor:
         """Hours (B,) until the next decision."""
@@ -119,7 +128,7 @@ class DoseTreatment:
         return state.hours > self.horizon_hours - CLOCK
 
     def step(self, state: PatientState, action: Tensor, hours: Tensor, noise: Tensor) -> Step:
-        """One decision (B,) int64, carried out for `hours` (B,) under noise (B, noise_dim)."""
+        """One decision, (B,) int64 or (B, U), carried out for `hours` (B,) under noise (B, noise_dim)."""
         dose = self.decode(state, action)
         if self.enforce:
             for constraint in self.constraints:
@@ -136,10 +145,3 @@ class DoseTreatment:
             dose=dose,
             hours=hours,
         )
-
-    def _table(self, device: torch.device) -> Tensor:
-        """The fixed dose (A, U) of every action, kept on each device that asked."""
-        if device not in self._doses:
-            actions = torch.arange(self.spec.actions)
-            self._doses[device] = dose_of_action(self.spec, actions).to(device)
-        return self._doses[device]

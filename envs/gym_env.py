@@ -23,7 +23,7 @@ from .ward import Ward, decide
 Observation = NDArray[np.float32]
 
 
-class PatientEnv(gymnasium.Env[Observation, np.int64]):
+class PatientEnv(gymnasium.Env[Observation, Any]):
     """A stay is an episode: death and discharge terminate it, the horizon truncates it.
 
     `reset(seed=s)` admits the first patient of seed s, `reset()` the next one. `info` holds `costs` (J,), the `dose`
@@ -33,7 +33,7 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
 
     metadata: dict[str, Any] = {"render_modes": [*MODES], "render_fps": FRAMES_PER_SECOND}
     observation_space: spaces.Space[Observation]
-    action_space: spaces.Space[np.int64]
+    action_space: spaces.Space[Any]
 
     def __init__(
         self,
@@ -67,12 +67,11 @@ class PatientEnv(gymnasium.Env[Observation, np.int64]):
         return self._observe(self._ward.state), self._hidden(self._ward.state)
 
     @torch.no_grad()
-    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """One decision; RuntimeError where nobody is in care."""
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """One decision, an integer or (U,); RuntimeError where nobody is in care."""
         if self._ward is None or self._ended:
             raise RuntimeError("expected a patient in care, but the stay has ended or never began: call reset()")
-        actions = action_tensor(action, (), self.treatment.spec.actions, self.device)
-        step = decide(self.treatment, self._ward, actions[None] if actions.dim() == 0 else actions)
+        step = decide(self.treatment, self._ward, action_tensor(self.treatment, action, None, self.device))
         ward = self._ward
         self._ward = Ward(ward.seed, ward.admission, ward.decision + 1, step.state)
         terminated, truncated = bool(step.terminated), bool(step.truncated)
@@ -120,16 +119,20 @@ def observation_space(treatment: Treatment) -> spaces.Space[Observation]:
     return cast("spaces.Space[Observation]", box)
 
 
-def action_space(treatment: Treatment) -> spaces.Space[np.int64]:
-    """The A dose-level combinations."""
-    return spaces.Discrete(treatment.spec.actions)
+def action_space(treatment: Treatment) -> spaces.Space[Any]:
+    """The A discrete actions, or the box (U,) of continuous ones."""
+    if treatment.actions is None:
+        return spaces.Box(-1.0, 1.0, (len(treatment.spec.drugs),), np.float32)
+    return spaces.Discrete(treatment.actions)
 
 
 def masks(treatment: Treatment, state: PatientState) -> NDArray[np.bool_]:
-    """Allowed actions (B, A) bool of every row."""
+    """Allowed actions (B, A) bool of every row; TypeError where actions are continuous."""
+    if treatment.actions is None:
+        raise TypeError("continuous actions have no masks: hard limits project what is executed")
     allowed = treatment.allowed(state)
     if allowed is None:
-        return np.ones((len(state), treatment.spec.actions), dtype=np.bool_)
+        return np.ones((len(state), treatment.actions), dtype=np.bool_)
     array: NDArray[np.bool_] = allowed.cpu().numpy()
     return array
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..contracts import Constraint, PatientModel, Spec, Treatment
 from ..patient_models.learned_model import load_model
+from .actions import Action
 from .constraints import sepsis_limits
 from .dose_treatment import DoseTreatment
 from .pessimistic import Pessimistic
@@ -22,8 +23,9 @@ def learned(
     died: float = 0.0,
     enforce: bool = False,
     bootstrap_at_horizon: bool = False,
+    action: Action = "levels",
 ) -> Treatment:
-    """A patient model, or the folder it was saved in, under its own spec and dose levels.
+    """A patient model, or the folder it was saved in, under its own spec and dose levels, or continuous doses.
 
     With a positive `penalty`, each decision costs that much times the ensemble's disagreement. The interval is the
     model's own step, or 4 h. Constraints are the dose limits on fluid and norepinephrine, where the spec has both.
@@ -38,6 +40,7 @@ def learned(
         interval_hours=hours,
         enforce=enforce,
         bootstrap_at_horizon=bootstrap_at_horizon,
+        action=action,
     )
     return Pessimistic(core, penalty) if penalty else core
 

@@ -60,6 +60,10 @@ class Pessimistic:
         return self.treatment.constraints
 
     @property
+    def actions(self) -> int | None:
+        return self.treatment.actions
+
+    @property
     def observation_dim(self) -> int:
         return self.treatment.observation_dim
 

@@ -74,7 +74,7 @@ class SB3VecEnv(VecEnv):
         """One decision in every bed: obs (B, O), rewards (B,), dones (B,), infos."""
         if self._ward is None or self._actions is None:
             raise RuntimeError("expected patients in care and actions for them: call reset(), then step_async()")
-        actions = action_tensor(self._actions, (self.num_envs,), self.treatment.spec.actions, self.device)
+        actions = action_tensor(self.treatment, self._actions, self.num_envs, self.device)
         result = advance(self.treatment, self._ward, actions)
         self._ward, self._actions = result.ward, None
         reward = result.step.reward.cpu().numpy()

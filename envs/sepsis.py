@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..patient_models.sepsis import Sepsis
+from .actions import Action
 from .constraints import sepsis_limits
 from .dose_treatment import DoseTreatment
 from .rewards import SurvivalReward
@@ -16,10 +17,12 @@ def sepsis(
     died: float = 0.0,
     enforce: bool = False,
     bootstrap_at_horizon: bool = False,
+    action: Action = "levels",
 ) -> DoseTreatment:
-    """The composite sepsis model: 5 x 5 dose levels every `interval_hours` for `horizon` decisions (72 h).
+    """The composite sepsis model: a dose of each drug every `interval_hours` for `horizon` decisions (72 h).
 
-    The reward is paid at the end: `alive` or `died`. `enforce` masks and caps what the hard dose limits forbid.
+    Actions are 5 x 5 dose levels, or continuous. The reward is paid at the end: `alive` or `died`. `enforce` masks
+    and caps what the hard dose limits forbid.
     """
     patient = Sepsis(longest_hours=interval_hours)
     return DoseTreatment(
@@ -30,4 +33,5 @@ def sepsis(
         interval_hours=interval_hours,
         enforce=enforce,
         bootstrap_at_horizon=bootstrap_at_horizon,
+        action=action,
     )

@@ -69,7 +69,7 @@ class PatientVectorEnv(VectorEnv[Array, Array, Array]):
         """One decision in every bed."""
         if self._ward is None:
             raise RuntimeError("expected patients in care: call reset() first")
-        chosen = action_tensor(actions, (self.num_envs,), self.treatment.spec.actions, self.device)
+        chosen = action_tensor(self.treatment, actions, self.num_envs, self.device)
         result = advance(self.treatment, self._ward, chosen)
         self._ward = result.ward
         step = result.step

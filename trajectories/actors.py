@@ -44,7 +44,11 @@ class _PolicyActor:
 
 @dataclass(frozen=True)
 class _ClinicianActor:
-    """Passes masks by: clinicians do take such actions."""
+    """Passes masks by: clinicians do take such actions.
+
+    Of a continuous action its log-probability is the clinician's own, of the dose: a density, or the probability of
+    a level dose.
+    """
 
     clinician: Clinician
 
@@ -74,8 +78,9 @@ class _BlendActor:
     def act(self, treatment: Treatment, state: PatientState, obs: Tensor, noise: Tensor) -> Tensor:
         own = 1 + self.policy.noise_dim
         follows = torch.special.ndtr(noise[:, 0]) < self.share
+        ours = self.policy.act(treatment, state, obs, noise[:, 1:own])
         theirs = self.base.act(treatment, state, obs, noise[:, own:])
-        return torch.where(follows, self.policy.act(treatment, state, obs, noise[:, 1:own]), theirs)
+        return torch.where(follows.reshape(-1, *[1] * (ours.dim() - 1)), ours, theirs)
 
     def log_prob(self, treatment: Treatment, state: PatientState, obs: Tensor, action: Tensor) -> Tensor:
         share = torch.tensor(self.share, device=obs.device)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from posology.contracts import Drug, Feature, PatientState, Spec
@@ -100,7 +101,10 @@ def lstm():
     return fit_lstm(stays, stays, LSTMConfig(members=2, hidden=8, epochs=2))
 
 
-@pytest.fixture(params=[*ENVS, "posology/Learned-v0 with an LSTM"])
+CONTINUOUS = "posology/Sepsis-v0 with continuous doses"
+
+
+@pytest.fixture(params=[*ENVS, "posology/Learned-v0 with an LSTM", CONTINUOUS])
 def case(request):
     return request.param
 
@@ -116,6 +120,8 @@ def options(case, request):
     """What the environment cannot do without."""
     if case.endswith("LSTM"):
         return {"model": request.getfixturevalue("lstm"), "penalty": 0.1}
+    if case == CONTINUOUS:
+        return {"action": "continuous"}
     return {"model": ToyPatient()} if case == "posology/Learned-v0" else {}
 
 
@@ -123,3 +129,16 @@ def options(case, request):
 def core(name, options):
     """The treatment of every registered environment."""
     return treatment(name, **options)
+
+
+@pytest.fixture
+def actions_for(core):
+    """Random actions (steps, rows) or (steps, rows, U), as the environment takes them."""
+
+    def draw(steps, rows, seed=0):
+        rng = np.random.default_rng(seed)
+        if core.actions is None:
+            return rng.uniform(-1, 1, (steps, rows, len(core.spec.drugs))).astype(np.float32)
+        return rng.integers(0, core.actions, (steps, rows))
+
+    return draw

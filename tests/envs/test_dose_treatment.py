@@ -106,6 +106,33 @@ def test_what_cannot_be_a_treatment_is_refused(toy):
     bare = dataclasses.replace(toy.spec, drugs=(Drug("fluid", "mL/h", 10.0),))
     with pytest.raises(ValueError, match="fluid has none"):
         DoseTreatment(dataclasses.replace(toy, spec=bare))
+    assert DoseTreatment(dataclasses.replace(toy, spec=bare), action="continuous").actions is None
+    with pytest.raises(ValueError, match="'levels' or 'continuous', got 'boxes'"):
+        DoseTreatment(toy, action="boxes")
+
+
+def test_continuous_actions_run_monotonically_over_each_drugs_usable_range(toy):
+    core = make(toy, action="continuous")
+    state = start(core, 101)
+    action = torch.linspace(-1, 1, 101)[:, None].expand(-1, 2)
+    dose = core.decode(state, action)
+    assert (dose.diff(dim=0) > 0).all()
+    assert torch.allclose(dose[[0, 50, 100]], torch.tensor([[0.0, 0.0], [162.5, 0.075], [650.0, 0.30]]))
+    assert torch.allclose(core.encode(state, dose), action, atol=1e-6)
+    assert torch.equal(core.decode(state, 3 * action), core.decode(state, (3 * action).clamp(-1, 1)))
+    beyond = torch.tensor([[8000.0, 0.0]])
+    assert core.encode(state.rows(torch.arange(1)), beyond).tolist() == [[1.0, -1.0]]
+
+
+def test_hard_limits_project_continuous_doses(toy):
+    core = make(toy, action="continuous", enforce=True)
+    state = start(core, 3)
+    action = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [0.0, 0.0]])
+    first = core.step(state, action, torch.full((3,), 4.0), torch.zeros(3, 5))
+    second = core.step(first.state, action, torch.full((3,), 4.0), torch.zeros(3, 5))
+    assert core.allowed(state) is None
+    assert torch.allclose(first.dose, torch.tensor([[650.0, 0.20], [0.0, 0.0], [162.5, 0.075]]))
+    assert torch.allclose(second.dose[0], torch.tensor([500.0, 0.20])) and (second.costs == 0).all()
 
 
 def test_observation_columns_are_named_and_mean_what_they_say(toy):

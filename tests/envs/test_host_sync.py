@@ -29,12 +29,12 @@ class Counter(TorchDispatchMode):
 
 
 @pytest.fixture
-def counted(core, monkeypatch):
+def counted(core, actions_for):
     """Runs `repeat` steps of `rows` beds and returns the counter."""
 
     def run(rows, work):
         ward = open_ward(core, seeds(0, rows))
-        action = torch.arange(rows) % core.spec.actions
+        action = torch.as_tensor(actions_for(1, rows)[0])
         work(ward, action)  # builds what is built once
         with Counter() as counter:
             work(ward, action)
@@ -62,23 +62,23 @@ def test_masked_autoreset_does_not_synchronise(core, counted, monkeypatch):
     assert counter.syncs == []
 
 
-def test_a_whole_step_runs_without_data(core):
+def test_a_whole_step_runs_without_data(core, actions_for):
     """On the meta device nothing can be read back and nothing may lie on the CPU."""
     ward = open_ward(core, seeds(0, 8, "meta"))
-    result = advance(core, ward, torch.zeros(8, dtype=torch.int64, device="meta"))
+    result = advance(core, ward, torch.as_tensor(actions_for(1, 8)[0]).to("meta"))
     tensors = [result.obs, result.final_obs, result.done, *vars(result.step).values(), *vars(result.ward).values()]
     tensors += vars(result.ward.state).values()
     assert {t.device.type for t in tensors if isinstance(t, torch.Tensor)} == {"meta"}
     assert result.obs.shape == (8, core.observation_dim)
 
 
-def test_both_autoresets_give_the_same_ward(core, monkeypatch):
+def test_both_autoresets_give_the_same_ward(core, actions_for, monkeypatch):
     wards = []
     for by_index in (True, False):
         monkeypatch.setattr("posology.envs.ward.resets_by_index", lambda device, by_index=by_index: by_index)
         ward, ends = open_ward(core, seeds(0, 32)), 0
-        for t in range(8):
-            result = advance(core, ward, (torch.arange(32) * 7 + t) % core.spec.actions)
+        for action in torch.as_tensor(actions_for(8, 32)):
+            result = advance(core, ward, action)
             ward, ends = result.ward, ends + int(result.done.sum())
         assert ends > 0
         wards.append((ward, result.obs))

@@ -1,4 +1,5 @@
 import logging
+import math
 
 import pytest
 import torch
@@ -34,6 +35,28 @@ def test_a_simulated_stay_reads_the_same_as_a_logged_one(core, simulated):
     assert read.allowed is not None and not read.allowed.all()
     assert torch.allclose(logged_costs(core, simulated.trajectories), simulated.costs, atol=1e-5)
     assert (simulated.costs > 0).any()
+
+
+class Spread:
+    """Any continuous action."""
+
+    noise_dim = 2
+
+    def act(self, obs, allowed, noise):
+        return 2 * torch.special.ndtr(noise) - 1
+
+    def log_prob(self, obs, allowed, action):
+        return torch.full((len(action),), -2 * math.log(2))
+
+
+def test_continuous_actions_are_recovered_from_the_doses_given(toy):
+    core = DoseTreatment(toy, horizon=6, action="continuous")
+    done = rollout(core, Spread(), 50, seed=1)
+    lived, read = done.decisions, decisions(core, done.trajectories)
+    assert lived.action.shape == (50, 6, 2) and lived.allowed is None
+    assert torch.allclose(read.action[lived.mask], lived.action[lived.mask], atol=1e-5)
+    assert torch.equal(read.reward, lived.reward)
+    assert len(lived.action[lived.mask].unique()) > 100
 
 
 def test_reward_is_paid_once_and_only_to_survivors(core, simulated):

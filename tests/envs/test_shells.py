@@ -53,6 +53,30 @@ def test_impossible_actions_are_refused(core, bad):
             step(np.array(bad))
 
 
+@pytest.mark.parametrize("bad", [[[0.0, 1.1]] * 2, [[0.0, np.nan]] * 2, [[0.0]] * 2, [[0, 1]] * 2, [0.0, 0.0]])
+def test_impossible_continuous_actions_are_refused(toy, bad):
+    core = DoseTreatment(toy, horizon=4, action="continuous")
+    one, vec, sb3 = PatientEnv(core), PatientVectorEnv(core, 2), sb3_env(core, 2)
+    one.reset(seed=0)
+    vec.reset(seed=0)
+    sb3.reset()
+    for step in (lambda a: one.step(a[0]), vec.step, sb3.step):
+        with pytest.raises(ValueError, match="expected"):
+            step(np.array(bad))
+    with pytest.raises(TypeError, match="continuous actions have no masks"):
+        sb3.action_masks()
+
+
+def test_continuous_doses_reach_the_patient_and_sb3(toy):
+    core = DoseTreatment(toy, horizon=4, action="continuous")
+    env = sb3_env(core, 8, seed=0)
+    model = PPO("MlpPolicy", env, n_steps=8, batch_size=32, n_epochs=1, seed=1, device="cpu").learn(64)
+    assert model.policy.action_dist.__class__.__name__ == "DiagGaussianDistribution"
+    one = PatientEnv(core)
+    one.reset(seed=0)
+    np.testing.assert_allclose(one.step(np.array([0.0, 1.0]))[4]["dose"], [162.5, 0.30], rtol=1e-6)
+
+
 def test_reset_without_a_seed_admits_the_next_patient(core):
     env, fresh = PatientEnv(core), PatientEnv(core)
     first, second = env.reset(seed=5)[0], env.reset()[0]

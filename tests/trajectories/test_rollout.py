@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from posology.agents.baselines import random_policy
@@ -42,6 +44,22 @@ def test_a_blend_mixes_probabilities_and_follows_its_policy_at_its_share(setting
     state = treatment.admit(normals(rows, rows * 0, rows * 0, treatment.admit_noise_dim, stream=ADMISSION))
     own = acting.log_prob(state, treatment.decode(state, mixed.decisions.action[:, 0])).exp()
     assert torch.allclose(mixed.decisions.log_behavior[:, 0].exp(), 0.7 * own + 0.3 / 25, atol=1e-5)
+
+
+def test_a_blend_follows_whole_rows_of_continuous_actions(setting):
+    @dataclasses.dataclass(frozen=True)
+    class Half:
+        noise_dim: int = 0
+
+        def act(self, obs, allowed, noise):
+            return torch.full((len(obs), 2), 0.5)
+
+        def log_prob(self, obs, allowed, action):
+            return torch.zeros(len(action))
+
+    treatment = dataclasses.replace(setting[0], action="continuous")
+    follows = (rollout(treatment, Blend(Half(), setting[1], 0.3), 400, seed=1).decisions.action[:, 0] == 0.5).sum(1)
+    assert follows.unique().tolist() == [0, 2] and 0.2 < float(follows.float().mean()) / 2 < 0.4
 
 
 def test_a_rule_that_remembers_can_be_blended_in(setting):
