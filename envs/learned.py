@@ -9,7 +9,7 @@ from ..patient_models.learned_model import load_model
 from .actions import Action
 from .constraints import sepsis_limits
 from .dose_treatment import DoseTreatment
-from .pessimistic import Pessimistic
+from .pessimistic import pessimistic
 from .rewards import SurvivalReward
 
 
@@ -42,7 +42,7 @@ def learned(
         bootstrap_at_horizon=bootstrap_at_horizon,
         action=action,
     )
-    return Pessimistic(core, penalty) if penalty else core
+    return pessimistic(core, penalty) if penalty else core
 
 
 def _limits(spec: Spec, interval_hours: float) -> tuple[Constraint, ...]:

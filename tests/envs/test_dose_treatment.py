@@ -6,7 +6,7 @@ from posology.contracts import DIED, Drug
 from posology.envs.constraints import DoseLimit, sepsis_limits
 from posology.envs.dose_treatment import DoseTreatment
 from posology.envs.observation import observation_names
-from posology.envs.pessimistic import Pessimistic
+from posology.envs.pessimistic import pessimistic
 from posology.envs.rewards import SurvivalReward
 from posology.envs.ward import open_ward
 from posology.trajectories.noise import seeds
@@ -160,7 +160,7 @@ def test_observation_columns_are_named_and_mean_what_they_say(toy):
 
 def test_pessimism_costs_disagreement_in_the_step_alone(toy):
     core = make(toy)
-    wary = Pessimistic(core, 0.5)
+    wary = pessimistic(core, 0.5)
     state = start(core)
     action, noise = torch.arange(25), torch.zeros(25, 5)
     hours = core.interval(state, action)
@@ -171,11 +171,11 @@ def test_pessimism_costs_disagreement_in_the_step_alone(toy):
         wary.reward(state, plain.dose, hours, plain.state), core.reward(state, plain.dose, hours, plain.state)
     )
     with pytest.raises(ValueError, match="at least 0"):
-        Pessimistic(core, float("nan"))
+        pessimistic(core, float("nan"))
 
 
 def test_pessimism_needs_a_learned_patient():
     from posology.envs import treatment
 
     with pytest.raises(TypeError, match="learned patient, got Sepsis"):
-        Pessimistic(treatment("posology/Sepsis-v0"), 1.0)
+        pessimistic(treatment("posology/Sepsis-v0"), 1.0)

@@ -1,16 +1,24 @@
 import dataclasses
 
 import pytest
+import torch
 from posology.contracts import Drug
 from posology.envs import treatment
-from posology.envs.pessimistic import Pessimistic
+from posology.envs.ward import open_ward
+from posology.trajectories.noise import seeds
 
 NAME = "posology/Learned-v0"
 
 
 def test_a_penalty_makes_it_pessimistic(toy):
-    assert isinstance(treatment(NAME, model=toy, penalty=0.3), Pessimistic)
-    assert not isinstance(treatment(NAME, model=toy), Pessimistic)
+    rewards = []
+    for penalty in (0.0, 0.3):
+        core = treatment(NAME, model=toy, penalty=penalty)
+        state, action = open_ward(core, seeds(0, 4)).state, torch.tensor([0, 1, 2, 24])
+        step = core.step(state, action, core.interval(state, action), torch.zeros(4, 5))
+        rewards.append(step.reward)
+    assert torch.allclose(rewards[0] - rewards[1], 0.3 * toy.disagreement(state, step.dose, step.hours))
+    assert (rewards[0] > rewards[1]).all()
 
 
 def test_interval_and_limits_come_from_the_model(toy):
