@@ -208,9 +208,7 @@ class Policy(Protocol):
     def act(self, obs: Tensor, allowed: Tensor | None, noise: Tensor) -> Tensor:
         """Action, (B,) int64 or (B, U), from obs (B, O) and normals (B, noise_dim); never a disallowed one."""
 
-    def log_prob(
-        self, obs: Tensor, allowed: Tensor | None, action: Tensor
-    ) -> Tensor: ...  # (B,); -inf where impossible
+    def log_prob(self, obs: Tensor, allowed: Tensor | None, action: Tensor) -> Tensor: ...  # (B,); -inf: impossible
 
 
 @runtime_checkable
@@ -273,6 +271,8 @@ class Treatment(Protocol):
     def observation_dim(self) -> int: ...
     @property
     def horizon(self) -> int: ...  # decisions at most
+    @property
+    def horizon_hours(self) -> float: ...  # hours from admission to the horizon
     @property
     def noise_dim(self) -> int: ...
     @property

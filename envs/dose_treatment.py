@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -14,15 +15,20 @@ from .constraints import CLOCK
 from .observation import Layout
 from .rewards import Reward, SurvivalReward
 
+Visits = Callable[[PatientState, Tensor], Tensor]
+"""From a state and the dose (B, U) decided on to the hours (B,) until the next decision."""
+
 
 @dataclass(frozen=True)
 class DoseTreatment:
     """Every `interval_hours` a dose of each drug is given, for at most `horizon` decisions.
 
-    An action is one of A dose-level combinations, or with `action="continuous"` a point (U,) of -1..1. Death and
-    discharge terminate, only the horizon truncates. Constraints are reported as costs; with `enforce` they also mask
-    discrete actions (`allowed`) and cap what is executed. ValueError where the patient knows only another step, or
-    levels are asked of a drug that has none.
+    An action is one of A dose-level combinations, or with `action="continuous"` a point (U,) of -1..1. With `visits`,
+    decisions are irregular: that rule says when the next one is due, `interval_hours` is the shortest interval, and
+    the last one ends at the horizon, which is `horizon` times the shortest. Death and discharge terminate, only the
+    horizon truncates. Constraints are reported as costs; with `enforce` they also mask discrete actions (`allowed`)
+    and cap what is executed. ValueError where the patient knows only another step, or levels are asked of a drug that
+    has none.
     """
 
     patient: PatientModel
@@ -33,11 +39,14 @@ class DoseTreatment:
     enforce: bool = False
     bootstrap_at_horizon: bool = False
     action: Action = "levels"
+    visits: Visits | None = None
 
     def __post_init__(self) -> None:
         fixed = self.patient.fixed_hours
         if fixed is not None and fixed != self.interval_hours:
             raise ValueError(f"the patient steps {fixed} h only, got interval_hours={self.interval_hours}: use {fixed}")
+        if fixed is not None and self.visits is not None:
+            raise ValueError(f"the patient steps {fixed} h only, so its visits cannot be irregular: leave visits out")
         if self.horizon < 1 or self.interval_hours <= 0:
             raise ValueError(f"expected a positive horizon and interval, got {self.horizon} and {self.interval_hours}")
         action_rule(self.spec, self.action)  # refuses what cannot be an action
@@ -97,7 +106,8 @@ class DoseTreatment:
             return None
         columns = []
         for dose in self.rule.table(state.vitals.device):
-            each, hours = dose.expand(len(state), -1), torch.full_like(state.hours, self.interval_hours)
+            each = dose.expand(len(state), -1)
+            hours = self._until_next(state, each)
             columns.append(torch.stack([c.permits(state, each, hours) for c in hard]).all(0))
         return torch.stack(columns, 1)
 
@@ -111,7 +121,7 @@ class DoseTreatment:
 
     def interval(self, state: PatientState, action: Tensor) -> Tensor:
         """Hours (B,) until the next decision."""
-        return torch.full_like(state.hours, self.interval_hours)
+        return self._until_next(state, self.decode(state, action))
 
     def reward(self, before: PatientState, dose: Tensor, hours: Tensor, after: PatientState) -> Tensor:
         """Reward (B,) of an interval; 0 for a stay that had ended before it.
@@ -145,3 +155,11 @@ class DoseTreatment:
             dose=dose,
             hours=hours,
         )
+
+    def _until_next(self, state: PatientState, dose: Tensor) -> Tensor:
+        """Hours (B,) from the visit at which dose (B, U) is decided on; whoever is beyond the horizon just goes on."""
+        if self.visits is None:
+            return torch.full_like(state.hours, self.interval_hours)
+        left = self.horizon_hours - state.hours
+        hours = self.visits(state, dose).clamp_min(self.interval_hours)
+        return torch.where(left > CLOCK, torch.minimum(hours, left), self.interval_hours)

@@ -105,8 +105,7 @@ def _rewards(treatment: Treatment, stays: Trajectories, states: PatientState) ->
     last = torch.arange(stays.mask.shape[1] + 1, device=stays.mask.device) == stays.length[:, None]
     censored = last & (stays.outcome == IN_CARE)[:, None]
     before, dose = _flat(states, stays, slice(0, -1)), stays.dose.flatten(0, 1)
-    interval = treatment.interval(before, treatment.encode(before, dose))
-    limit = treatment.horizon * float(interval.max()) if len(interval) else 0.0
+    limit = treatment.horizon_hours
     short = int((censored & (states.hours < limit - CLOCK)).sum())
     if short:
         logger.warning("%d of %d stays end in care before the horizon; they count as alive at it", short, len(stays))

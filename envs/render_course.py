@@ -92,7 +92,7 @@ def admitted(treatment: Treatment, state: PatientState) -> Course:
     return Course(
         spec=treatment.spec,
         patient=_context(treatment.spec, state),
-        horizon=treatment.horizon * float(hours[0]),
+        horizon=treatment.horizon_hours,
         interval=float(hours[0]),
         limits=tuple(c for c in treatment.constraints if isinstance(c, DoseLimit)),
         **_state(treatment.spec, state, float(state.hours[0])),

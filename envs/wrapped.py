@@ -26,6 +26,7 @@ class Wrapped:
     actions: int | None
     observation_dim: int
     horizon: int
+    horizon_hours: float
     noise_dim: int
     admit_noise_dim: int
     bootstrap_at_horizon: bool
