@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..contracts import Decisions, Trajectories, Treatment
+    from ..contracts import Decisions, Spec, Trajectories, Treatment
+    from .rewards import Reward
     from .sb3_vec import SB3VecEnv
 
 # Name of each environment -> "module:function" in this folder; the function's keywords are the environment's options.
@@ -17,12 +18,24 @@ ENVS: dict[str, str] = {
     "posology/Learned-v0": "learned:learned",
 }
 
+# Name of each reward -> "module:function", called with the spec, the hours to the horizon and the reward's options.
+REWARDS: dict[str, str] = {
+    "survival": "rewards:survival",
+}
+
 
 def treatment(name: str, **options: object) -> Treatment:
     """The environment core `name` of the table, with its options; KeyError or TypeError name what is known."""
     from .build import build
 
     return build(ENVS, name, options)
+
+
+def reward(name: str, spec: Spec, hours: float, **options: object) -> Reward:
+    """The reward `name` of the table for patients of `spec` over `hours`; KeyError or TypeError as for `treatment`."""
+    from .build import build_reward
+
+    return build_reward(REWARDS, name, {"spec": spec, "hours": hours, **options})
 
 
 def decisions(treatment: Treatment, trajectories: Trajectories) -> Decisions:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from ..contracts import Treatment
+from .rewards import Reward
 
 
 def build(table: Mapping[str, str], name: str, options: Mapping[str, object]) -> Treatment:
@@ -16,15 +17,24 @@ def build(table: Mapping[str, str], name: str, options: Mapping[str, object]) ->
 
     KeyError for an unknown name, TypeError for an unknown option; both name the nearest known one.
     """
+    return cast(Treatment, _call(table, "environment", name, options))
+
+
+def build_reward(table: Mapping[str, str], name: str, options: Mapping[str, object]) -> Reward:
+    """As `build`, for a table of rewards."""
+    return cast(Reward, _call(table, "reward", name, options))
+
+
+def _call(table: Mapping[str, str], kind: str, name: str, options: Mapping[str, object]) -> object:
     if name not in table:
-        raise KeyError(f"no environment {name!r}{_nearest(name, list(table))}; known: {', '.join(table)}")
+        raise KeyError(f"no {kind} {name!r}{_nearest(name, list(table))}; known: {', '.join(table)}")
     module, function = table[name].split(":")
     builder = getattr(importlib.import_module(f".{module}", __package__), function)
     known = list(inspect.signature(builder).parameters)
     for option in options:
         if option not in known:
             raise TypeError(f"{name} has no option {option!r}{_nearest(option, known)}; known: {', '.join(known)}")
-    return cast(Treatment, builder(**options))
+    return builder(**options)
 
 
 def treatment_of(table: Mapping[str, str], env: str | Treatment, options: Mapping[str, object]) -> Treatment:

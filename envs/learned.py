@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..contracts import Constraint, PatientModel, Spec, Treatment
+from ..contracts import PatientModel, Treatment
 from ..patient_models.learned_model import load_model
+from . import REWARDS
 from .actions import Action
-from .constraints import sepsis_limits
+from .build import build_reward
 from .dose_treatment import DoseTreatment
+from .limits import known_limits
 from .pessimistic import pessimistic
-from .rewards import SurvivalReward
 
 
 def learned(
@@ -19,6 +20,7 @@ def learned(
     penalty: float = 0.0,
     horizon: int = 18,
     interval_hours: float | None = None,
+    reward: str = "survival",
     alive: float = 1.0,
     died: float = 0.0,
     enforce: bool = False,
@@ -28,14 +30,16 @@ def learned(
     """A patient model, or the folder it was saved in, under its own spec and dose levels, or continuous doses.
 
     With a positive `penalty`, each decision costs that much times the ensemble's disagreement. The interval is the
-    model's own step, or 4 h. Constraints are the dose limits on fluid and norepinephrine, where the spec has both.
+    model's own step, or 4 h. The `reward` is one of the table, `alive` and `died` are options of survival. Constraints
+    are those known for the spec's drugs.
     """
     patient = load_model(model) if isinstance(model, str | Path) else model
     hours = interval_hours if interval_hours is not None else patient.fixed_hours or 4.0
+    options = {"alive": alive, "died": died} if reward == "survival" else {}
     core = DoseTreatment(
         patient,
-        constraints=_limits(patient.spec, hours),
-        reward_rule=SurvivalReward(alive, died),
+        constraints=known_limits(patient.spec, hours),
+        reward_rule=build_reward(REWARDS, reward, {"spec": patient.spec, "hours": horizon * hours, **options}),
         horizon=horizon,
         interval_hours=hours,
         enforce=enforce,
@@ -43,9 +47,3 @@ def learned(
         action=action,
     )
     return pessimistic(core, penalty) if penalty else core
-
-
-def _limits(spec: Spec, interval_hours: float) -> tuple[Constraint, ...]:
-    units = {(drug.name, drug.unit) for drug in spec.drugs}
-    known = {("fluid", "mL/h"), ("norepinephrine", "ug/kg/min")} <= units
-    return sepsis_limits(spec, interval_hours) if known else ()

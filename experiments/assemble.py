@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ..agents.selection import rule
-from ..contracts import Trajectories
+from ..contracts import DIED, Trajectories
 from ..evaluation.ranking import rankings
 from ..evaluation.report import Estimand, Report, Selection, SimulatorReport, Truth
-from .config import ExperimentConfig, RecordCohort
+from .config import ExperimentConfig, RecordCohort, SimulatedCohort
 from .judge import Bench
 from .learning import Learned
 from .reading import Cohort
+from .sources import source
 from .stages import Run
 from .summaries import behavior_section, cohort_section, provenance_section
 from .verdicts import Found
+from .worth import SURVIVAL, reward_name, reward_of
 
 
 def assemble(
@@ -41,7 +43,7 @@ def assemble(
         selection=Selection(rule=rule(config.ppo.unsupported_limit), candidates=found.candidates),
         ranking=rankings(found.policies),
         truth=None if bench.truth is None else _truth(config, bench),
-        limits=_limits(cohort.splits["held_out"]),
+        limits=_limits(config, cohort.splits["held_out"]),
         provenance=provenance_section(
             seed=config.seed, device=config.device, seconds=dict(run.seconds), data=cohort.name
         ),
@@ -49,33 +51,33 @@ def assemble(
 
 
 def _estimand(config: ExperimentConfig, cohort: Cohort) -> Estimand:
-    reward, task = config.reward, cohort.task
-    survival, hours = (reward.alive, reward.died) == (1.0, 0.0), task.horizon * task.interval
+    task = cohort.task
+    hours = task.horizon * task.interval
+    meaning = reward_of(config, task.spec, hours).meaning
     return Estimand(
-        reward=f"survival: {reward.alive:g} if discharged alive or in care at the horizon, {reward.died:g} if died",
+        reward=meaning.reward,
         discount=config.evaluation.discount,
         horizon_decisions=task.horizon,
         interval_hours=task.interval,
         outcome="death, discharge or horizon",
-        text=f"Probability of being alive at discharge, or after {hours:g} hours."
-        if survival
-        else f"Expected reward of a stay over at most {hours:g} hours.",
-        value_name="survival" if survival else "value",
-        percent=survival,
+        text=meaning.text.format(hours=f"{hours:g}"),
+        value_name=meaning.value_name,
+        percent=meaning.percent,
     )
 
 
 def _truth(config: ExperimentConfig, bench: Bench) -> Truth:
+    assert isinstance(config.cohort, SimulatedCohort)
     return Truth(
         patients=config.evaluation.true_stays,
         seed=bench.seed,
-        model="composite sepsis model",
+        model=source(config.cohort.source).model,
         text="Every policy treats the same simulated patients under the same chance (common random numbers).",
     )
 
 
-def _limits(held_out: Trajectories) -> tuple[str, ...]:
-    deaths = int((held_out.outcome == 2).sum())
-    if deaths >= 20:
+def _limits(config: ExperimentConfig, held_out: Trajectories) -> tuple[str, ...]:
+    deaths = int((held_out.outcome == DIED).sum())
+    if deaths >= 20 or reward_name(config) != SURVIVAL:
         return ()
     return (f"Fewer than 20 of the {len(held_out)} held-out stays end in death: no estimate can be precise.",)

@@ -12,8 +12,8 @@ from ..agents import AGENTS
 from ..envs import ENVS
 from ..evaluation import ESTIMATORS
 from ..patient_models import MODELS
-from .cohorts import SOURCES
 from .config import CONFIGS, shipped
+from .sources import SOURCES
 
 Entries = list[tuple[str, str]]
 

@@ -94,7 +94,7 @@ def watch(
 
 @app.command()
 def simulate(
-    name: Annotated[str, typer.Argument(help="Which patients: sepsis.")],
+    name: Annotated[str, typer.Argument(help="Which patients, by name (see `posology list`).")],
     patients: Annotated[int, typer.Option(min=1, help="How many.")],
     out: Annotated[Path, typer.Option(help="Folder for the MEDS dataset and truth.parquet; must not exist yet.")],
     seed: Annotated[int, typer.Option(help="Cohorts of different seeds share no patient.")] = 0,

@@ -47,8 +47,9 @@ class RecordCohort(_Frozen):
 
 
 class RewardConfig(_Frozen):
-    """Reward at the end of a stay; with 1 and 0 a value reads as a survival probability."""
+    """What a stay is worth; of survival, with 1 and 0 a value reads as a probability."""
 
+    kind: str | None = None  # of the table of rewards; None: the patients' own, or survival
     alive: float = 1.0
     died: float = 0.0
 

@@ -29,7 +29,7 @@ class Bench:
     simulator: Treatment
     truth: Treatment | None
     config: EvaluationConfig
-    reward_range: tuple[float, float]  # of an undiscounted stay: worst, best
+    reward_range: tuple[float, float] | None  # of an undiscounted stay: worst, best
     seed: int  # of the first simulated patient; the same for every policy
 
 
@@ -172,7 +172,7 @@ def _observed(bench: Bench) -> Interval:
     """Mean return of the held-out stays; where all fared alike, exact bounds over patients instead of no width."""
     returns = bench.held_out.reward.sum(1).double().numpy()
     value, (low, high) = float(returns.mean()), mean_interval(returns, bench.config.level)
-    if returns.min() == returns.max():
+    if returns.min() == returns.max() and bench.reward_range is not None:
         patients = len(set(bench.held_out.subject.tolist()))
         spared = float(((1 - bench.config.level) / 2) ** (1 / patients))  # Clopper & Pearson 1934, at a share of 1
         worst, best = bench.reward_range

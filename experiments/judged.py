@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..contracts import Blend, Clinician, DiscretePolicy, Policy
+from ..contracts import Blend, Clinician, DiscretePolicy, Policy, Spec
 from ..evaluation.report import PolicyKind
+from .sources import Rule
 
 Actor = Policy | Clinician | Blend
 
@@ -32,10 +33,11 @@ def policies_to_judge(
     penalised: DiscretePolicy,
     shares: tuple[float, ...],
     *,
+    spec: Spec,
     clinician: Clinician | None,
-    rule: Clinician | None,
+    rules: tuple[Rule, ...],
 ) -> list[Judged]:
-    """Everyone that a run judges; `clinician` and `rule` only where the truth is known.
+    """Everyone that a run judges, for patients of `spec`; `clinician` and `rules` only where the truth is known.
 
     The true value of a blend uses the true clinician, its off-policy ratio the fitted one: the difference counts as
     the estimator's error.
@@ -43,7 +45,7 @@ def policies_to_judge(
     names = {"random": "Random doses", "none": "No treatment", "most_frequent": "Most frequent dose"}
     told = {
         "random": "Every dose combination equally likely.",
-        "none": "Neither fluid nor vasopressor.",
+        "none": nothing(spec),
         "most_frequent": "Always the combination that clinicians gave most often.",
     }
     judged = [
@@ -67,9 +69,7 @@ def policies_to_judge(
         ),
     ]
     judged += [Judged(k, names[k], "baseline", told[k], p, p, p) for k, p in baselines.items()]
-    if rule is not None:
-        text = "A protocol on what is visible (pressure target by hypertension, rhythm, film); it keeps a memory."
-        judged.append(Judged("observable_rule", "Observable rule", "baseline", text, None, None, rule))
+    judged += [Judged(r.name, r.label, "baseline", r.text, None, None, r.acting()) for r in rules]
     judged += [
         Judged(
             "ppo_unpenalised",
@@ -106,3 +106,10 @@ def _blend(policy: DiscretePolicy, behavior: DiscretePolicy, clinician: Clinicia
         base="ppo",
         share=share,
     )
+
+
+def nothing(spec: Spec) -> str:
+    """In words: none of the drugs is given."""
+    names = [drug.label or drug.name for drug in spec.drugs]
+    plain = [name if name[1:2].isupper() else name[:1].lower() + name[1:] for name in names]
+    return f"No {plain[0]}." if len(plain) == 1 else f"Neither {', '.join(plain[:-1])} nor {plain[-1]}."

@@ -15,14 +15,16 @@ from ..agents.save import load_policy, save_policy
 from ..agents.sb3 import PPOConfig, fit_ppo
 from ..agents.selection import Candidate, select
 from ..agents.support import unsupported_share
-from ..contracts import Decisions, DiscretePolicy, Progress, Treatment
+from ..contracts import Decisions, DiscretePolicy, PatientModel, Progress, Treatment
 from ..envs import decisions, sb3_env, treatment
 from ..patient_models import load_model, model
 from ..patient_models.learned_affine import Affine
 from ..patient_models.lstm import LSTMConfig, LSTMEnsemble
+from ..trajectories.task import Task
 from .config import ExperimentConfig
 from .reading import Cohort
 from .stages import Run, key_of
+from .worth import reward_name, reward_options
 
 REFERENCES = ("linear", "persistence")
 
@@ -70,7 +72,7 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     patient = run.stage("simulator", key, "learning the simulator", fit_simulator, _load_patient)
     assert isinstance(patient, LSTMEnsemble)
     references = {name: _reference(name, cohort, run, config.seed) for name in REFERENCES}
-    simulator = simulator_of(config, cohort, patient)
+    simulator = simulator_of(config, cohort.task, patient)
     logged = LoggedData(decisions(simulator, train), decisions(simulator, tuning))
     behavior = _behavior(config, run, cohort, logged)
     actions = simulator.spec.actions
@@ -83,7 +85,7 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     start = _start(run, ppo_key, logged, behavior, config.seed)
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
-        environment = simulator_of(config, cohort, patient, penalty)
+        environment = simulator_of(config, cohort.task, patient, penalty)
         policy = _ppo(config, run, environment, start, penalty=penalty, key=ppo_key, first_seed=first_seed)
         trained.append(Trained(penalty, policy, unsupported_share(logged.tuning, policy, behavior)))
     candidates = tuple(trained[1:])
@@ -103,16 +105,16 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     )
 
 
-def simulator_of(config: ExperimentConfig, cohort: Cohort, patient: LSTMEnsemble, penalty: float = 0.0) -> Treatment:
+def simulator_of(config: ExperimentConfig, task: Task, patient: PatientModel, penalty: float = 0.0) -> Treatment:
     """The learned environment of a run, in the task's own times and the config's reward."""
     return treatment(
         "posology/Learned-v0",
         model=patient,
         penalty=penalty,
-        horizon=cohort.task.horizon,
-        interval_hours=cohort.task.interval,
-        alive=config.reward.alive,
-        died=config.reward.died,
+        horizon=task.horizon,
+        interval_hours=task.interval,
+        reward=reward_name(config),
+        **reward_options(config),
     )
 
 

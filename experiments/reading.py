@@ -15,8 +15,9 @@ from ..trajectories.save import load_trajectories, save_trajectories
 from ..trajectories.split import split
 from ..trajectories.task import Task
 from ..trajectories.task_file import load_task
-from .cohorts import source, write_cohort
+from .cohorts import write_cohort
 from .config import ConfigError, ExperimentConfig, SimulatedCohort, data_path
+from .sources import source
 from .stages import Run, key_of
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -15,15 +16,16 @@ from ..envs.logged import logged_costs
 from ..evaluation.page import write_page
 from ..evaluation.report import Report
 from .assemble import assemble
-from .cohorts import clinician, observable_rule, true_treatment
 from .config import ExperimentConfig, SimulatedCohort
 from .fidelity_stage import fidelity_stage
 from .judge import Bench
 from .judged import policies_to_judge
 from .learning import learn
 from .reading import Cohort, read_cohort
+from .sources import Rule, clinician, source, true_treatment
 from .stages import Run, write_text
 from .verdicts import judged_stage
+from .worth import reward_name, reward_of, reward_options
 
 FIRST_SIMULATED = 10**12  # seeds of patients met in evaluation, far from any cohort's
 FIRST_TRAINING = 2 * 10**12  # ... and in training
@@ -51,17 +53,17 @@ def run_experiment(config: ExperimentConfig, out: Path, *, force: bool = False, 
 
 
 def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
-    truth, acting, rule = known_truth(config)
+    known = known_truth(config)
     learned = learn(config, run, cohort, first_seed=FIRST_TRAINING + config.seed * 10**9)
-    held_out, worths = cohort.splits["held_out"], (config.reward.died, config.reward.alive)
+    held_out, task = cohort.splits["held_out"], cohort.task
     bench = Bench(
         held_out=decisions(learned.simulator, held_out),
         costs=logged_costs(learned.simulator, held_out),
         behavior=learned.behavior,
         simulator=learned.simulator,
-        truth=truth,
+        truth=known.treatment if known else None,
         config=config.evaluation,
-        reward_range=(min(worths), max(worths)),
+        reward_range=reward_of(config, task.spec, task.horizon * task.interval).meaning.bounds,
         seed=FIRST_SIMULATED + config.seed * 10**9,
     )
     everyone = policies_to_judge(
@@ -70,22 +72,35 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         learned.free.policy,
         learned.penalised,
         config.blends,
-        clinician=acting,
-        rule=rule,
+        spec=task.spec,
+        clinician=known.clinician if known else None,
+        rules=known.rules if known else (),
     )
     simulator = fidelity_stage(config, run, cohort, learned)
     found = judged_stage(config, run, learned, everyone, bench)
     return assemble(config, run, cohort, learned, bench, found, simulator)
 
 
-def known_truth(config: ExperimentConfig) -> tuple[Treatment | None, Clinician | None, Clinician | None]:
-    """The environment whose truth is known, its clinician and its observable rule; three None for real records."""
+@dataclass(frozen=True)
+class Known:
+    """The environment whose truth is known, its clinician, and the rules judged in it."""
+
+    treatment: Treatment
+    clinician: Clinician
+    rules: tuple[Rule, ...]
+
+
+def known_truth(config: ExperimentConfig) -> Known | None:
+    """What is known of the patients of a run; None for real records."""
     cohort = config.cohort
     if not isinstance(cohort, SimulatedCohort):
-        return None, None, None
-    treatment = true_treatment(cohort.source, alive=config.reward.alive, died=config.reward.died)
+        return None
+    known = source(cohort.source)
+    options: dict[str, object] = dict(reward_options(config))
+    if reward_name(config) != known.reward:
+        options["reward"] = reward_name(config)
     acting = clinician(cohort.source, cohort.confounding, cohort.hidden_confounding)
-    return treatment, acting, observable_rule(cohort.source)
+    return Known(true_treatment(cohort.source, **options), acting, known.rules)
 
 
 def _show_cohort(console: Console, cohort: Cohort) -> None:

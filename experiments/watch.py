@@ -12,8 +12,8 @@ from rich.console import Console
 
 from ..agents.baselines import most_frequent, no_treatment, random_policy
 from ..agents.save import load_policy
-from ..contracts import Clinician, Decisions, DiscretePolicy, Progress, Treatment
-from ..envs import decisions, treatment
+from ..contracts import Decisions, DiscretePolicy, Progress, Treatment
+from ..envs import decisions
 from ..envs import render_style as style
 from ..envs.render_course import Course, admitted, followed
 from ..envs.ward import Ward, decide, open_ward
@@ -24,11 +24,12 @@ from ..trajectories.noise import ACTOR, normals, seeds
 from ..trajectories.save import load_trajectories
 from ..trajectories.split import split
 from ..trajectories.task_file import load_task
-from .cohorts import source
 from .config import ConfigError, ExperimentConfig, SimulatedCohort, load_config
 from .judged import Actor, Judged, policies_to_judge
+from .learning import simulator_of
 from .progress import bar
-from .runner import FIRST_SIMULATED, known_truth
+from .runner import FIRST_SIMULATED, Known, known_truth
+from .sources import source
 
 if TYPE_CHECKING:
     from ..envs.render import Frame
@@ -105,12 +106,12 @@ def scene_of(folder: Path, policy: str, *, learned: bool = False) -> Scene:
     run = _Finished.open(folder)
     if policy not in run.known:
         raise ConfigError(f"no policy {policy!r} to watch beside the clinician; known: {', '.join(run.known)}")
-    truth, clinician, rule = (None, None, None) if learned else known_truth(run.config)
+    known = None if learned else known_truth(run.config)
     behavior = run.policy("behavior")
-    one = _judged(run, policy, behavior, clinician, rule)
+    one = _judged(run, policy, behavior, known)
     first = FIRST_SIMULATED + run.config.seed * 10**9
-    if truth is not None and clinician is not None and one.true is not None:
-        return Scene(truth, "known truth", (clinician, one.true), ("Clinician", one.label), first)
+    if known is not None and one.true is not None:
+        return Scene(known.treatment, "known truth", (known.clinician, one.true), ("Clinician", one.label), first)
     if one.simulated is None:
         raise ConfigError(f"{policy!r} acts where the truth is known, not in the learned simulator")
     return Scene(
@@ -163,13 +164,10 @@ class _Finished:
         """The learned environment, without a penalty: what happens to a patient does not depend on it."""
         cohort = self.config.cohort
         task = load_task(source(cohort.source).task if isinstance(cohort, SimulatedCohort) else cohort.task)
-        patient = load_model(self.folder / "simulator" / "model")
-        return treatment("posology/Learned-v0", model=patient, horizon=task.horizon, interval_hours=task.interval)
+        return simulator_of(self.config, task, load_model(self.folder / "simulator" / "model"))
 
 
-def _judged(
-    run: _Finished, policy: str, behavior: DiscretePolicy, clinician: Clinician | None, rule: Clinician | None
-) -> Judged:
+def _judged(run: _Finished, policy: str, behavior: DiscretePolicy, known: Known | None) -> Judged:
     """A policy of the run, as the run judged it; other baselines than the one asked for are left out."""
     baselines: dict[str, DiscretePolicy] = {}
     if policy in BASELINES:
@@ -178,7 +176,14 @@ def _judged(
         baselines[policy] = BASELINES[policy](decisions(run.simulator(), train), stays.spec.actions)
     penalised = run.policy(policy if policy in run.trained else run.chosen)
     everyone = policies_to_judge(
-        behavior, baselines, run.policy("ppo_0"), penalised, run.config.blends, clinician=clinician, rule=rule
+        behavior,
+        baselines,
+        run.policy("ppo_0"),
+        penalised,
+        run.config.blends,
+        spec=run.simulator().spec,
+        clinician=known.clinician if known else None,
+        rules=known.rules if known else (),
     )
     judged = {one.name: one for one in everyone}
     if policy in run.trained:

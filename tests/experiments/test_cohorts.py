@@ -1,7 +1,8 @@
 import pyarrow.parquet as pq
 import pytest
 import torch
-from posology.experiments.cohorts import COHORT_SPAN, clinician, true_treatment, write_cohort
+from posology.experiments.cohorts import COHORT_SPAN, write_cohort
+from posology.experiments.sources import clinician, true_treatment
 from posology.trajectories.records import read_trajectories
 from posology.trajectories.rollout import rollout
 from posology.trajectories.task_file import load_task

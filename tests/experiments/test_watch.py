@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 
 def test_both_meet_the_patients_and_the_chance_of_the_run(small_run, small_config):
     scene = scene_of(small_run[1], "ppo")
-    truth, clinician, _ = known_truth(small_config)
+    known = known_truth(small_config)
     assert scene.world == "known truth" and scene.names == ("Clinician", "PPO, penalised")
-    for actor in (clinician, scene.actors[1]):
-        stay = rollout(truth, actor, 3, seed=scene.first).trajectories
+    for actor in (known.clinician, scene.actors[1]):
+        stay = rollout(known.treatment, actor, 3, seed=scene.first).trajectories
         for i in range(3):
             course, length = follow(scene.treatment, actor, scene.first + i), int(stay.length[i])
             np.testing.assert_array_equal(course.dose, stay.dose[i, :length])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from posology.agents.baselines import random_policy
 from posology.contracts import Blend
-from posology.experiments.cohorts import clinician, observable_rule, true_treatment
+from posology.experiments.sources import clinician, source, true_treatment
 from posology.trajectories.noise import ADMISSION, normals, seeds
 from posology.trajectories.rollout import rollout
 
@@ -64,7 +64,7 @@ def test_a_blend_follows_whole_rows_of_continuous_actions(setting):
 
 def test_a_rule_that_remembers_can_be_blended_in(setting):
     treatment, acting = setting
-    mixed = rollout(treatment, Blend(observable_rule("sepsis"), acting, 0.5), 50, seed=1)
+    mixed = rollout(treatment, Blend(source("sepsis").rules[0].acting(), acting, 0.5), 50, seed=1)
     assert torch.isfinite(mixed.decisions.log_behavior[mixed.decisions.mask]).all()
 
 

@@ -1,0 +1,87 @@
+"""Mechanistic patients as sources of data: what each needs to be simulated, read, judged and described."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ..contracts import Clinician, Treatment
+from ..envs import treatment
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A published or documented rule on what is visible, judged beside the policies of a run where truth is known."""
+
+    name: str  # in reports and on the command line
+    label: str
+    text: str  # one sentence for a reader
+    address: str  # "module:class" in patient_models
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def acting(self) -> Clinician:
+        """The rule, ready to dose."""
+        made = member(self.address)(**self.options)
+        assert isinstance(made, Clinician)
+        return made
+
+
+@dataclass(frozen=True)
+class KnownTruth:
+    """A mechanistic patient as a data source: its environment, clinician, task, and what is hidden in its memory."""
+
+    environment: str
+    clinician: str  # "module:class" in patient_models
+    task: str
+    memory: str  # "module:names" in patient_models: column number by name
+    model: str  # what reports call it
+    reward: str = "survival"  # of the table in envs
+    rules: tuple[Rule, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # of environment, for the task
+
+
+SOURCES = {
+    "sepsis": KnownTruth(
+        environment="posology/Sepsis-v0",
+        clinician="sepsis_clinician:SepsisClinician",
+        task="sepsis_simulated",
+        memory="sepsis_memory:COLUMN",
+        model="composite sepsis model",
+        rules=(
+            Rule(
+                "observable_rule",
+                "Observable rule",
+                "A protocol on what is visible (pressure target by hypertension, rhythm, film); it keeps a memory.",
+                "sepsis_protocols:ObservableRule",
+            ),
+        ),
+    ),
+}
+
+
+def source(name: str) -> KnownTruth:
+    """The data source `name`; ValueError names the known ones."""
+    if name not in SOURCES:
+        raise ValueError(f"no simulated patients named {name!r}; expected one of {', '.join(SOURCES)}")
+    return SOURCES[name]
+
+
+def clinician(name: str, confounding: float, hidden_confounding: float) -> Clinician:
+    """The documented clinician of a data source, with its two knobs set."""
+    made = member(source(name).clinician)(confounding=confounding, hidden_confounding=hidden_confounding)
+    assert isinstance(made, Clinician)
+    return made
+
+
+def true_treatment(name: str, **options: object) -> Treatment:
+    """The environment in which the truth of a data source is known."""
+    return treatment(source(name).environment, **{**source(name).options, **options})
+
+
+def member(address: str) -> Any:
+    """What "module:name" means in `patient_models`."""
+    module, attribute = address.split(":")
+    return getattr(importlib.import_module(f"..patient_models.{module}", __package__), attribute)
