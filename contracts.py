@@ -59,8 +59,7 @@ class Spec:
     outcomes: tuple[str, ...] = ("in care", "discharged alive", "died")
 
     @property
-    def actions(self) -> int:
-        """Number of discrete actions: the product of the drugs' level counts."""
+    def actions(self) -> int:  # number of discrete ones: the product of the drugs' level counts
         return math.prod(len(drug.levels) for drug in self.drugs)
 
     def feature(self, name: str) -> int:  # columns by name; a KeyError names the known ones
@@ -116,8 +115,7 @@ class Trajectories(_Batch):
     site: Tensor  # (N,) int64
 
     @property
-    def length(self) -> Tensor:
-        """Number of decisions of each stay (N,) int64."""
+    def length(self) -> Tensor:  # (N,) int64: the number of decisions of each stay
         return self.mask.sum(1)
 
 
@@ -137,15 +135,6 @@ class PatientState(_Batch):
     outcome: Tensor  # (B,) int64
 
 
-def where(rows: Tensor, a: PatientState, b: PatientState) -> PatientState:
-    """Row i of `a` where `rows[i]` (B,) bool, else of `b`; no host synchronisation."""
-
-    def pick(x: Tensor, y: Tensor) -> Tensor:
-        return torch.where(rows.reshape(-1, *[1] * (x.dim() - 1)), x, y)
-
-    return PatientState(*(pick(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(PatientState)))
-
-
 class PatientModel(Protocol):
     """How patients evolve: a pure function of (state, dose, hours, noise)."""
 
@@ -154,13 +143,11 @@ class PatientModel(Protocol):
     @property
     def noise_dim(self) -> int: ...
     @property
-    def admit_noise_dim(self) -> int: ...
+    def admit_noise_dim(self) -> int: ...  # standard normals of an admission
     @property
     def fixed_hours(self) -> float | None: ...  # the only step the model knows, or None
 
-    def admit(self, context: Tensor | None, noise: Tensor) -> PatientState:
-        """New patients from standard normals (B, admit_noise_dim); None draws the context (B, C) too."""
-
+    def admit(self, context: Tensor | None, noise: Tensor) -> PatientState: ...  # None draws the context (B, C) too
     def step(self, state: PatientState, dose: Tensor, hours: Tensor, noise: Tensor) -> PatientState:
         """`hours` (B,) later under rates `dose` (B, U), noise (B, noise_dim); ValueError outside a drug's range."""
 
@@ -170,6 +157,19 @@ class LearnedModel(PatientModel, Protocol):
     """A patient model fitted to trajectories: an ensemble that knows where it is unsure."""
 
     def disagreement(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor: ...  # (B,) in scaled units
+
+
+@runtime_checkable
+class BeliefModel(Protocol):
+    """What an observer infers of a patient from all that was observed and given, never from hidden parts."""
+
+    @property
+    def spec(self) -> Spec: ...
+    @property
+    def belief_dim(self) -> int: ...  # Q
+    def initial_belief(self, observed: PatientState) -> Tensor: ...  # (B, Q) at admission
+    def filter(self, belief: Tensor, dose: Tensor, hours: Tensor, observed: PatientState) -> Tensor: ...  # the next one
+    def assimilate(self, trajectories: Trajectories) -> Tensor: ...  # (N, T+1, Q) of recorded stays; 0 in padding
 
 
 @runtime_checkable
@@ -201,13 +201,11 @@ class Decisions(_Batch):
 
 @runtime_checkable
 class Policy(Protocol):
-    """A treatment policy on observations. `allowed` None means that everything is allowed."""
+    """Actions, (B,) int64 or (B, U), from observations (B, O) and normals (B, noise_dim); allowed None: everything."""
 
     @property
     def noise_dim(self) -> int: ...
-    def act(self, obs: Tensor, allowed: Tensor | None, noise: Tensor) -> Tensor:
-        """Action, (B,) int64 or (B, U), from obs (B, O) and normals (B, noise_dim); never a disallowed one."""
-
+    def act(self, obs: Tensor, allowed: Tensor | None, noise: Tensor) -> Tensor: ...  # never a disallowed action
     def log_prob(self, obs: Tensor, allowed: Tensor | None, action: Tensor) -> Tensor: ...  # (B,); -inf: impossible
 
 
@@ -279,6 +277,8 @@ class Treatment(Protocol):
     def admit_noise_dim(self) -> int: ...
     @property
     def bootstrap_at_horizon(self) -> bool: ...
+    @property
+    def believer(self) -> BeliefModel | None: ...  # infers the belief that its states carry; None: they carry none
 
     def admit(self, noise: Tensor) -> PatientState: ...
     def observe(self, state: PatientState) -> Tensor: ...  # (B, O)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..contracts import IN_CARE, Constraint, PatientModel, PatientState, Spec, Step
+from ..contracts import IN_CARE, BeliefModel, Constraint, PatientModel, PatientState, Spec, Step
 from .actions import Action, ActionRule, DoseLevels, action_rule
 from .constraints import CLOCK
 from .observation import Layout
@@ -65,6 +65,11 @@ class DoseTreatment:
     def actions(self) -> int | None:
         """A, or None where actions are continuous."""
         return self.rule.count
+
+    @property
+    def believer(self) -> BeliefModel | None:
+        """None: the states carry no belief."""
+        return None
 
     @property
     def noise_dim(self) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..contracts import PatientModel, Treatment
+from ..contracts import BeliefModel, PatientModel, Treatment
 from ..patient_models.learned_model import load_model
 from . import REWARDS
 from .actions import Action
+from .belief import with_belief
 from .build import build_reward
 from .dose_treatment import DoseTreatment
 from .limits import known_limits
@@ -26,17 +27,19 @@ def learned(
     enforce: bool = False,
     bootstrap_at_horizon: bool = False,
     action: Action = "levels",
+    belief: bool = False,
 ) -> Treatment:
     """A patient model, or the folder it was saved in, under its own spec and dose levels, or continuous doses.
 
-    With a positive `penalty`, each decision costs that much times the ensemble's disagreement. The interval is the
-    model's own step, or 4 h. The `reward` is one of the table, `alive` and `died` are options of survival. Constraints
-    are those known for the spec's drugs.
+    With a positive `penalty`, each decision costs that much times the ensemble's disagreement; with `belief`, states
+    carry what the model infers from what is observed, and the policy sees it. The interval is the model's own step,
+    or 4 h. The `reward` is one of the table, `alive` and `died` are options of survival. Constraints are those known
+    for the spec's drugs.
     """
     patient = load_model(model) if isinstance(model, str | Path) else model
     hours = interval_hours if interval_hours is not None else patient.fixed_hours or 4.0
     options = {"alive": alive, "died": died} if reward == "survival" else {}
-    core = DoseTreatment(
+    core: Treatment = DoseTreatment(
         patient,
         constraints=known_limits(patient.spec, hours),
         reward_rule=build_reward(REWARDS, reward, {"spec": patient.spec, "hours": horizon * hours, **options}),
@@ -46,4 +49,11 @@ def learned(
         bootstrap_at_horizon=bootstrap_at_horizon,
         action=action,
     )
-    return pessimistic(core, penalty) if penalty else core
+    core = pessimistic(core, penalty) if penalty else core
+    return with_belief(core, _believer(patient)) if belief else core
+
+
+def _believer(patient: PatientModel) -> BeliefModel:
+    if not isinstance(patient, BeliefModel):
+        raise TypeError(f"belief=True needs a model that infers one, such as an LSTM; got {type(patient).__name__}")
+    return patient

@@ -21,7 +21,7 @@ def decisions(treatment: Treatment, trajectories: Trajectories) -> Decisions:
     unknown. ValueError where the records and the treatment differ in their spec.
     """
     stays = _within(treatment, trajectories)
-    states = _states(stays)
+    states = _states(treatment, stays)
     action = treatment.encode(_flat(states, stays, slice(0, -1)), stays.dose.flatten(0, 1))
     everything = _flat(states, stays, slice(None))
     allowed = treatment.allowed(everything)
@@ -43,7 +43,7 @@ def decisions(treatment: Treatment, trajectories: Trajectories) -> Decisions:
 def logged_costs(treatment: Treatment, trajectories: Trajectories) -> Tensor:
     """Costs (N, T, J) of the logged doses under the treatment's constraints; 0 in padding. Raises as `decisions`."""
     stays = _within(treatment, trajectories)
-    states = _states(stays)
+    states = _states(treatment, stays)
     before, after = _flat(states, stays, slice(0, -1)), _flat(states, stays, slice(1, None))
     dose, hours = stays.dose.flatten(0, 1), stays.hours.flatten()
     costs = [c.cost(before, dose, hours, after) for c in treatment.constraints]
@@ -81,8 +81,8 @@ def _difference(trajectories: Trajectories, treatment: Treatment) -> str:
     return "unequal specs"
 
 
-def _states(stays: Trajectories) -> PatientState:
-    """Every state (N, T+1, ...) as an observer knows it: no memory, no belief."""
+def _states(treatment: Treatment, stays: Trajectories) -> PatientState:
+    """Every state (N, T+1, ...) as an observer knows it: no memory, and the belief that the treatment carries."""
     rows, steps = stays.vitals.shape[:2]
     start = stays.dose.new_zeros(rows, 1, stays.dose.shape[2])
     ends = torch.arange(steps, device=stays.mask.device) >= stays.length[:, None]
@@ -91,7 +91,7 @@ def _states(stays: Trajectories) -> PatientState:
         seen=stays.seen,
         age=stays.age,
         memory=stays.vitals.new_zeros(rows, steps, 0),
-        belief=stays.vitals.new_zeros(rows, steps, 0),
+        belief=stays.vitals[:, :, :0] if treatment.believer is None else treatment.believer.assimilate(stays),
         context=stays.context[:, None].expand(rows, steps, -1),
         hours=torch.cat([stays.hours.new_zeros(rows, 1), stays.hours.cumsum(1)], 1),
         last_dose=torch.cat([start, stays.dose], 1),

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..contracts import PatientState, Step, Treatment, where
+from ..contracts import PatientState, Step, Treatment
+from ..trajectories.batches import where
 from ..trajectories.noise import ADMISSION, normals
 
 

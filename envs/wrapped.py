@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..contracts import Constraint, PatientModel, PatientState, Spec, Step, Treatment
+from ..contracts import BeliefModel, Constraint, PatientModel, PatientState, Spec, Step, Treatment
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Wrapped:
     noise_dim: int
     admit_noise_dim: int
     bootstrap_at_horizon: bool
+    believer: BeliefModel | None
     admit: Callable[[Tensor], PatientState]
     observe: Callable[[PatientState], Tensor]
     allowed: Callable[[PatientState], Tensor | None]

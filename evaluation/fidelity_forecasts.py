@@ -24,7 +24,7 @@ _BLOCK = 20_000  # simulated rows at a time
 class Forecaster(PatientModel, Protocol):
     """A patient model that can pick up a recorded stay and say what it expects next."""
 
-    def assimilate(self, stays: Trajectories) -> PatientState:
+    def resume(self, stays: Trajectories) -> PatientState:
         """Every recorded state (N * (T + 1) rows, stay by stay), ready to be stepped."""
 
     def forecast(self, state: PatientState, dose: Tensor, hours: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -94,7 +94,7 @@ def _block(
     stay, start = torch.nonzero(stays.mask[:, ::every], as_tuple=True)
     start = start * every
     number = (stay * (steps + 1) + start).repeat_interleave(copies)
-    state = model.assimilate(stays).rows(number)
+    state = model.resume(stays).rows(number)
     noise_key = ((stay + first) * (steps + 1) + start + seed * 1_000_003).repeat_interleave(copies)
     copy = torch.arange(copies, device=number.device).repeat(len(stay))
     found = {}

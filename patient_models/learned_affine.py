@@ -59,7 +59,7 @@ class Affine:
         """Zero (B,): a single model never disagrees with itself."""
         return torch.zeros_like(hours)
 
-    def assimilate(self, stays: Trajectories) -> PatientState:
+    def resume(self, stays: Trajectories) -> PatientState:
         """Every recorded state (N * (T + 1) rows, stay by stay), ready to be stepped."""
         return states_of(stays)
 

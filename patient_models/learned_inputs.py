@@ -1,4 +1,4 @@
-"""What a learned patient sees of a state and the dose about to be given: one row of dimensionless columns."""
+"""What a learned patient sees: what is known of a state, then the dose about to be given, in dimensionless columns."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class _Columns:
 
 @dataclass(frozen=True)
 class InputLayout:
-    """Scaled vitals, ages, seen flags, doses (this, last, total), hours (of the step, since admission), context.
+    """Known columns: scaled vitals, ages, seen flags, context, last and total doses, hours since admission.
 
-    Scaling comes from the spec's reference ranges alone, never from a cohort.
+    Then what is about to happen: doses and hours of the step. Scaling comes from the spec's reference ranges alone,
+    never from a cohort.
     """
 
     spec: Spec
@@ -40,25 +41,46 @@ class InputLayout:
     @property
     def size(self) -> int:
         """I, the number of columns."""
-        return 3 * len(self.spec.features) + 3 * len(self.spec.drugs) + 2 + len(self.spec.context)
+        return self.known + len(self.spec.drugs) + 1
+
+    @property
+    def known(self) -> int:
+        """How many columns are known before the step: all but the last U + 1."""
+        return 3 * len(self.spec.features) + len(self.spec.context) + 2 * len(self.spec.drugs) + 1
 
     def columns(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
         """Inputs (B, I) of states about to be given `dose` (B, U) for `hours` (B,)."""
-        c = self._columns(dose.device)
-        return torch.cat(
-            [
-                self.values(state.vitals),
-                torch.log1p(state.age) / c.age,
-                state.seen.to(dose.dtype),
-                (dose / c.dose).sqrt(),
-                (state.last_dose / c.dose).sqrt(),
-                (state.total_dose / (c.dose * _DAY)).sqrt(),
-                torch.log1p(hours)[:, None] / 4,
-                torch.log1p(state.hours)[:, None] / 4,
-                c.context.scale(state.context).clamp(-BOUND, BOUND),
-            ],
-            1,
-        )
+        top = self._columns(dose.device).dose
+        given = [(state.last_dose / top).sqrt(), (state.total_dose / (top * _DAY)).sqrt(), _clock(state.hours)]
+        return torch.cat([*self._observed(state), *given, *self._ahead(dose, hours)], 1)
+
+    def first(self, observed: PatientState) -> Tensor:
+        """Known columns (B, I - U - 1) at admission: nothing was given yet."""
+        given = observed.vitals.new_zeros(len(observed.vitals), 2 * len(self.spec.drugs) + 1)
+        return torch.cat([*self._observed(observed), given], 1)
+
+    def later(self, known: Tensor, dose: Tensor, hours: Tensor, observed: PatientState) -> Tensor:
+        """Known columns (B, I - U - 1) after `dose` (B, U) was given for `hours` (B,), from those before."""
+        drugs, top = len(self.spec.drugs), self._columns(dose.device).dose
+        total, since = known[:, -drugs - 1 : -1], torch.expm1(4 * known[:, -1])
+        total = (total.square() + dose / top * hours[:, None] / _DAY).sqrt()
+        return torch.cat([*self._observed(observed), (dose / top).sqrt(), total, _clock(since + hours)], 1)
+
+    def complete(self, known: Tensor, dose: Tensor, hours: Tensor) -> Tensor:
+        """Inputs (B, I) from known columns (B, I - U - 1) and what is about to happen."""
+        return torch.cat([known, *self._ahead(dose, hours)], 1)
+
+    def _observed(self, observed: PatientState) -> list[Tensor]:
+        c = self._columns(observed.vitals.device)
+        return [
+            self.values(observed.vitals),
+            torch.log1p(observed.age) / c.age,
+            observed.seen.to(observed.vitals.dtype),
+            c.context.scale(observed.context).clamp(-BOUND, BOUND),
+        ]
+
+    def _ahead(self, dose: Tensor, hours: Tensor) -> list[Tensor]:
+        return [(dose / self._columns(dose.device).dose).sqrt(), _clock(hours)]
 
     def values(self, vitals: Tensor) -> Tensor:
         """Scaled and clipped vitals (..., D)."""
@@ -83,6 +105,11 @@ class InputLayout:
                 whole=torch.tensor([f.scale == "category" for f in features], device=device),
             )
         return self._on[device]
+
+
+def _clock(hours: Tensor) -> Tensor:
+    """Hours (B,) as a column (B, 1), logarithmically."""
+    return torch.log1p(hours)[:, None] / 4
 
 
 def states_of(stays: Trajectories) -> PatientState:

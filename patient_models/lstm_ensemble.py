@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.special import ndtr
 
 from ..contracts import PatientState, Spec, Trajectories
+from ..trajectories.carry import valid_states
 from .dose_range import refuse_outside
 from .learned_files import load_parts, save_parts
 from .learned_heads import LOG_RATE, Forecast, forecast, risks
@@ -25,7 +26,7 @@ _UNDRAWN = -1.0  # no member chosen yet
 
 @dataclass(frozen=True, eq=False)
 class LSTMEnsemble:
-    """A `LearnedModel`: K members, of which each row follows one, drawn at its first step.
+    """A `LearnedModel` and a `BeliefModel`: K members, of which each row follows one, drawn at its first step.
 
     Memory (B, 1 + 2 K H) holds the row's member, then each member's hidden state and cell: all read along, so that
     their disagreement is known at every step.
@@ -90,18 +91,39 @@ class LSTMEnsemble:
         death = risks(raw[:, :, -2:].clamp(*LOG_RATE), hours[:, None])[:, :, 1]
         return _spread(mean.clamp(-BOUND, BOUND)).mean(1) + _HAZARD * _spread(death)
 
+    @property
+    def belief_dim(self) -> int:
+        """Q: the known columns that await a dose, then each member's hidden state and cell."""
+        return self.setting.layout.known + 2 * self.members * self.weights.recurrent.shape[1]
+
+    def initial_belief(self, observed: PatientState) -> Tensor:
+        """Belief (B, Q) at admission."""
+        known = self.setting.layout.first(observed)
+        return torch.cat([known, known.new_zeros(len(known), self.belief_dim - known.shape[1])], 1)
+
     @torch.no_grad()
-    def assimilate(self, stays: Trajectories) -> PatientState:
-        """Every recorded state (N * (T + 1) rows, stay by stay) with the memory of what was observed before it."""
-        rows, steps = stays.mask.shape
-        states = states_of(stays)
-        number = torch.arange(rows, device=stays.mask.device) * (steps + 1)
-        memories = [self._blank(stays.vitals[:, 0])]
-        for t in range(steps):
-            now = states.rows(number + t).replace(memory=memories[-1])
-            _, memory = self._advance(now, stays.dose[:, t], stays.hours[:, t])
-            memories.append(memory)
-        return states.replace(memory=torch.stack(memories, 1).flatten(0, 1))
+    def filter(self, belief: Tensor, dose: Tensor, hours: Tensor, observed: PatientState) -> Tensor:
+        """Belief (B, Q) after all members have read the dose, and the next observation awaits the next one."""
+        layout = self.setting.layout
+        known = belief[:, : layout.known]
+        _, after = self._cells(dose.device).advance(layout.complete(known, dose, hours), belief, layout.known)
+        after[:, : layout.known] = layout.later(known, dose, hours, observed)
+        return after
+
+    @torch.no_grad()
+    def assimilate(self, trajectories: Trajectories) -> Tensor:
+        """Belief (N, T+1, Q) at every recorded state of the stays; 0 where a stay is over."""
+        stays, states = trajectories, states_of(trajectories)
+        number = torch.arange(len(stays), device=stays.mask.device) * (stays.mask.shape[1] + 1)
+        beliefs = [self.initial_belief(states.rows(number))]
+        for t in range(stays.mask.shape[1]):
+            beliefs.append(self.filter(beliefs[-1], stays.dose[:, t], stays.hours[:, t], states.rows(number + t + 1)))
+        return torch.where(valid_states(stays)[:, :, None], torch.stack(beliefs, 1), 0.0)
+
+    def resume(self, stays: Trajectories) -> PatientState:
+        """Every recorded state (N * (T + 1) rows, stay by stay) ready to be stepped, with what was observed before."""
+        cells = self.assimilate(stays)[:, :, self.setting.layout.known :].flatten(0, 1)
+        return states_of(stays).replace(memory=torch.cat([torch.full_like(cells[:, :1], _UNDRAWN), cells], 1))
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.json` and `weights.safetensors`; FileExistsError where a model lies there."""
@@ -121,10 +143,12 @@ class LSTMEnsemble:
 
     def _advance(self, state: PatientState, dose: Tensor, hours: Tensor) -> tuple[Tensor, Tensor]:
         """Raw outputs (B, K, P) and the memory (B, M) after all members have read the state and the dose."""
-        device = dose.device
+        return self._cells(dose.device).advance(self.setting.layout.columns(state, dose, hours), state.memory, first=1)
+
+    def _cells(self, device: torch.device) -> Cells:
         if device not in self._on:
             self._on[device] = Cells.of(self.weights, device)
-        return self._on[device].advance(self.setting.layout.columns(state, dose, hours), state.memory, first=1)
+        return self._on[device]
 
 
 def _spread(x: Tensor) -> Tensor:

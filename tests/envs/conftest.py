@@ -101,10 +101,10 @@ def lstm():
     return fit_lstm(stays, stays, LSTMConfig(members=2, hidden=8, epochs=2))
 
 
-CONTINUOUS = "posology/Sepsis-v0 with continuous doses"
+CONTINUOUS, LSTM = "posology/Sepsis-v0 with continuous doses", "posology/Learned-v0 with an LSTM"
 
 
-@pytest.fixture(params=[*ENVS, "posology/Learned-v0 with an LSTM", CONTINUOUS])
+@pytest.fixture(params=[*ENVS, LSTM, f"{LSTM} and its belief", CONTINUOUS])
 def case(request):
     return request.param
 
@@ -118,8 +118,8 @@ def name(case):
 @pytest.fixture
 def options(case, request):
     """What the environment cannot do without."""
-    if case.endswith("LSTM"):
-        return {"model": request.getfixturevalue("lstm"), "penalty": 0.1}
+    if case.startswith(LSTM):
+        return {"model": request.getfixturevalue("lstm"), "penalty": 0.1, "belief": case != LSTM}
     if case == CONTINUOUS:
         return {"action": "continuous"}
     return {"model": ToyPatient()} if case == "posology/Learned-v0" else {}

@@ -35,7 +35,7 @@ class Walk:
     def admit(self, context, noise):
         raise NotImplementedError
 
-    def assimilate(self, stays):
+    def resume(self, stays):
         rows, steps = stays.vitals.shape[:2]
         blank, drugs = torch.zeros(rows * steps), torch.zeros(rows * steps, 0)
         return PatientState(

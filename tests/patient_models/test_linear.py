@@ -17,7 +17,7 @@ def linear(toy):
 
 def forecasts(model, stays):
     """The forecast before every decision, and the examples."""
-    states = model.assimilate(stays)
+    states = model.resume(stays)
     rows, steps = stays.mask.shape
     number = torch.arange(rows)[:, None] * (steps + 1) + torch.arange(steps)
     target = examples(model.setting.layout, stays)
@@ -29,7 +29,7 @@ def test_linear_finds_the_truth(make_toy):
     """.7 of the pressure stays, the root of the dose raises it by 1.5, and the noise has an SD of .2."""
     toy = make_toy(600, measured=(1.0, 0.5, 0.6))
     linear = fit_linear(toy)
-    state = linear.assimilate(toy).rows(torch.zeros(1, dtype=torch.int64))
+    state = linear.resume(toy).rows(torch.zeros(1, dtype=torch.int64))
     hours = torch.full((1,), 4.0)
 
     def mean(pressure, dose):

@@ -65,7 +65,7 @@ def test_members_disagree_more_where_nobody_has_been(learned, sepsis):
     model = learned[0]["lstm"]
     assert isinstance(model, LearnedModel)
     held = sepsis.rows(torch.arange(1800, 2400))
-    states = model.assimilate(held).rows(torch.arange(600) * 19 + 3)
+    states = model.resume(held).rows(torch.arange(600) * 19 + 3)
     hours = torch.full((600,), 4.0)
     usual = model.disagreement(states, held.dose[:, 3], hours)
     extreme = model.disagreement(states, torch.tensor([4000.0, 1.5]).expand(600, 2), hours)
@@ -88,7 +88,7 @@ def test_stepping_computes_what_was_trained(toy, tiny):
     weights, hidden = tiny.weights, tiny.weights.recurrent.shape[1]
     target = examples(tiny.setting.layout, toy)
     lstm = torch.nn.LSTM(target.inputs.shape[2], hidden, batch_first=True)
-    states = tiny.assimilate(toy)
+    states = tiny.resume(toy)
     for k in range(tiny.members):
         gates = {"weight_ih_l0": weights.input[k].t(), "weight_hh_l0": weights.recurrent[k].t()}
         gates |= {"bias_ih_l0": weights.bias[k], "bias_hh_l0": torch.zeros_like(weights.bias[k])}
@@ -97,13 +97,13 @@ def test_stepping_computes_what_was_trained(toy, tiny):
             expected, _ = lstm(target.inputs)
         place = slice(1 + 2 * k * hidden, 1 + (2 * k + 1) * hidden)
         found = states.memory.unflatten(0, (len(toy), -1))[:, 1:, place]
-        assert torch.allclose(found[target.mask], expected[target.mask], atol=1e-5)
+        assert torch.allclose(found[target.state], expected[target.state], atol=1e-5)
 
 
 def test_what_follows_never_changes_what_is_known(toy, tiny):
     later = toy.replace(vitals=toy.vitals.clone(), dose=toy.dose.clone())
     later.vitals[:, 5:], later.dose[:, 5:] = 100.0, 0.01
-    before, after = (tiny.assimilate(stays).memory.unflatten(0, (600, -1)) for stays in (toy, later))
+    before, after = (tiny.resume(stays).memory.unflatten(0, (600, -1)) for stays in (toy, later))
     assert torch.equal(before[:, :6], after[:, :6])
     assert not torch.equal(before[:, 6], after[:, 6])
 
@@ -125,7 +125,7 @@ def test_padding_changes_no_fit(toy, lengthen):
     tuning = toy.rows(torch.arange(400, 600))
     short = fit_lstm(toy, tuning, TINY)
     long = fit_lstm(lengthen(toy, 3), lengthen(tuning, 3), TINY)
-    a, b = (m.forecast(m.assimilate(toy), torch.zeros(5400, 2), torch.full((5400,), 4.0)) for m in (short, long))
+    a, b = (m.forecast(m.resume(toy), torch.zeros(5400, 2), torch.full((5400,), 4.0)) for m in (short, long))
     for ours, theirs in zip(a, b, strict=True):
         assert torch.allclose(ours, theirs, atol=0.02)
 
