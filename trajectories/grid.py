@@ -18,6 +18,7 @@ from torch import Tensor
 from ..contracts import Spec
 from .carry import carry, limits
 from .codes import CodeBook, covers
+from .decision_times import interval_of
 from .meds import HOUR, Events
 from .ranges import Ints, bisect, expand
 from .stays import Stays
@@ -79,9 +80,9 @@ def lookback(task: Task) -> int:
 
 def states(found: Measurements, stays: Stays, task: Task, spec: Spec) -> tuple[Tensor, Tensor, Tensor]:
     """Vitals, seen and age (N, T+1, D) of the states; those after a stay's end are to be padded."""
-    step, size = round(task.interval * HOUR), (len(stays), task.horizon + 1, len(task.features))
+    size = (len(stays), task.horizon + 1, len(task.features))
     kinds = [rule.aggregation for rule in task.features.values()]
-    window = found.time // step + 1  # 0: the window before time zero
+    window = _windows(found, stays, task)
     late = window >= 0
     key = (found.stay * size[1] + window) * size[2] + found.column
     value, _ = _aggregate(found.rows(late), key[late], kinds, int(np.prod(size)))
@@ -93,22 +94,29 @@ def states(found: Measurements, stays: Stays, task: Task, spec: Spec) -> tuple[T
     vitals, age = _first_state(found.rows(~late), window[~late], stays, task, spec)
     first = torch.where(seen[:, 0], filled[:, 0], vitals), torch.where(seen[:, 0], 0.0, age)
     path = [first]
-    duration = hours(stays, task)
+    duration = hours(stays)
     for t in range(task.horizon):
         path.append(carry(spec, *path[-1], duration[:, t], filled[:, t + 1], seen[:, t + 1]))
     return torch.stack([v for v, _ in path], 1), seen, torch.stack([a for _, a in path], 1)
 
 
-def hours(stays: Stays, task: Task) -> Tensor:
+def hours(stays: Stays) -> Tensor:
     """Hours (N, T) of each interval: the last one ends with the stay, later ones are 0."""
-    step = round(task.interval * HOUR)
-    left = (stays.end - stays.time_zero)[:, None] - np.arange(task.horizon) * step
-    return torch.from_numpy((np.clip(left, 0, step) / HOUR).astype(np.float32))
+    return torch.from_numpy((np.diff(stays.decisions, axis=1) / HOUR).astype(np.float32))
+
+
+def _windows(found: Measurements, stays: Stays, task: Task) -> Ints:
+    """The state that first sees each measurement; 0 is the window before time zero, earlier ones are negative."""
+    earlier = found.time // round(task.interval * HOUR) + 1
+    if task.decisions is None:
+        return earlier
+    return np.where(found.time < 0, earlier, interval_of(stays.decisions, found.stay, found.time))
 
 
 def _window_hours(stays: Stays, task: Task) -> Floats:
     """Hours (N, T+1) that each window lasted; the one before time zero is a whole interval."""
-    lasted = np.where(hours(stays, task).numpy() > 0, hours(stays, task).numpy(), task.interval)
+    lasted = hours(stays).numpy()
+    lasted = np.where(lasted > 0, lasted, task.interval)
     return np.concatenate((np.full((len(stays), 1), task.interval), lasted), 1)
 
 

@@ -1,4 +1,4 @@
-"""Infusions from their start and end events, and the mean rates they give over the intervals of stays."""
+"""Infusions from their start and end events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from .codes import CodeBook
 from .meds import HOUR, SECOND, STATIC, Events
 from .ranges import Ints, expand
-from .stays import Stays
 from .task import DrugRule, Task
 
 _TALLY = 4  # infusions, clipped, unpaired, without a number
@@ -47,24 +46,6 @@ def find_infusions(events: Events, book: CodeBook, task: Task) -> tuple[Infusion
     joined = Infusions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     order = np.lexsort((joined.start, joined.subject))
     return Infusions(*(getattr(joined, name)[order] for name in ("subject", "start", "end", "rate", "drug"))), tally
-
-
-def dose(infusions: Infusions, stays: Stays, task: Task) -> NDArray[np.float64]:
-    """Mean rate (N, T, U) over each interval [t, t + interval), cut at the stay's end; 0 after it."""
-    step, length = round(task.interval * HOUR), task.horizon
-    low = np.searchsorted(infusions.subject, stays.subject, "left").astype(np.int64)
-    high = np.searchsorted(infusions.subject, stays.subject, "right").astype(np.int64)
-    stay, infusion = expand(low, high)
-    start = np.maximum(infusions.start[infusion], stays.time_zero[stay]) - stays.time_zero[stay]
-    end = np.minimum(infusions.end[infusion], stays.end[stay]) - stays.time_zero[stay]
-    part, t = expand(start // step, np.where(end > start, -(-end // step), start // step))
-    overlap = np.minimum(end[part], (t + 1) * step) - np.maximum(start[part], t * step)
-    key = (stay[part] * length + t) * len(task.drugs) + infusions.drug[infusion[part]]
-    size = len(stays) * length * len(task.drugs)
-    given = np.bincount(key, infusions.rate[infusion[part]] * overlap, size).reshape(-1, length, len(task.drugs))
-    duration = np.clip((stays.end - stays.time_zero)[:, None] - np.arange(length) * step, 0, step)
-    mean: NDArray[np.float64] = given / np.maximum(duration, 1)[:, :, None]
-    return mean
 
 
 def _item(events: Events, book: CodeBook, drug: DrugRule, item: str) -> tuple[Infusions, Ints]:

@@ -15,8 +15,10 @@ from .carry import pad
 from .codes import CodeBook
 from .context import find_context
 from .coverage import Coverage, Tally, coverage
+from .decision_times import moments
+from .doses import dose
 from .grid import hours, lookback, measurements, states
-from .infusions import dose, find_infusions
+from .infusions import find_infusions
 from .meds import Events, MedsError, stream
 from .stays import find_stays, flow_steps
 from .task import Task
@@ -76,6 +78,7 @@ def wanted_patterns(task: Task) -> set[str]:
     wanted = {p for rule in (*task.features.values(), *task.context.values()) for p in rule.codes}
     wanted |= {code for d in task.drugs.values() for item in d.items for code in (d.starts(item), d.ends(item))}
     wanted |= {p for condition in task.cohort.conditions for sign in condition.any for p in sign.codes}
+    wanted |= set(task.decisions.at) if task.decisions else set()
     outcome = task.outcome
     return wanted | {
         *task.cohort.anchor, *task.cohort.birth, *outcome.discharged, *outcome.died, *outcome.censored
@@ -85,14 +88,14 @@ def wanted_patterns(task: Task) -> set[str]:
 def _read_part(events: Events, book: CodeBook, task: Task) -> tuple[Trajectories, Tally]:
     """Trajectories and counts of some whole subjects."""
     spec = task.spec
-    stays, flow = find_stays(events, book, task)
+    infusions, infusion_counts = find_infusions(events, book, task)
+    stays, flow = find_stays(events, book, task, moments(events, book, infusions, task))
     found, values = measurements(events, book, task.features, stays, back=lookback(task), until=stays.end)
     vitals, seen, age = states(found, stays, task, spec)
-    infusions, infusion_counts = find_infusions(events, book, task)
     given = torch.from_numpy(dose(infusions, stays, task).astype(np.float32))
     highest = torch.tensor([drug.high for drug in spec.drugs])
     context, context_counts = find_context(events, book, stays, task, spec)
-    duration = hours(stays, task)
+    duration = hours(stays)
     trajectories = pad(
         Trajectories(
             spec=spec,

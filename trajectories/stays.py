@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..contracts import DIED, DISCHARGED, IN_CARE
 from .codes import CodeBook
+from .decision_times import Moments, decision_times
 from .meds import HOUR, SECOND, STATIC, Events
 from .ranges import Ints, bisect
 from .task import Condition, Task
@@ -29,6 +30,7 @@ class Stays:
     time_zero: Ints
     end: Ints  # end of the stay, or of the horizon where that comes first
     outcome: Ints
+    decisions: Ints  # (N, T+1) when they are taken, after time zero; see `decision_times`
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -41,8 +43,8 @@ def flow_steps(task: Task) -> list[str]:
     return [task.cohort.label, "end recorded", *middle, "in care at time zero"]
 
 
-def find_stays(events: Events, book: CodeBook, task: Task) -> tuple[Stays, list[int]]:
-    """The stays of these subjects, and how many remain after each of `flow_steps`."""
+def find_stays(events: Events, book: CodeBook, task: Task, called: Moments | None = None) -> tuple[Stays, list[int]]:
+    """The stays of these subjects, and how many remain after each of `flow_steps`; `called`: see `moments`."""
     anchors = _matching(events, book, task.cohort.anchor)
     first = np.append(True, (anchors.subject[1:] != anchors.subject[:-1]) | (anchors.time[1:] != anchors.time[:-1]))
     anchors = anchors.rows(first[: len(anchors)])
@@ -63,7 +65,8 @@ def find_stays(events: Events, book: CodeBook, task: Task) -> tuple[Stays, list[
     for step in keep:
         kept = kept & step
         counts.append(int(kept.sum()))
-    return _within_horizon(task, subject[kept], time_zero[kept], end[kept], outcome[kept]), counts
+    found = subject[kept], time_zero[kept], end[kept], outcome[kept]
+    return _within_horizon(task, called, *found), counts
 
 
 def first_time(events: Events, subject: Ints, low: Ints | int, high: Ints | int) -> Ints:
@@ -116,7 +119,10 @@ def _first_sign(events: Events, book: CodeBook, condition: Condition, stay: tupl
     return met
 
 
-def _within_horizon(task: Task, subject: Ints, time_zero: Ints, end: Ints, outcome: Ints) -> Stays:
+def _within_horizon(
+    task: Task, called: Moments | None, subject: Ints, time_zero: Ints, end: Ints, outcome: Ints
+) -> Stays:
     """Stays cut at the horizon, where they are still in care."""
-    horizon = time_zero + task.horizon * round(task.interval * HOUR)
-    return Stays(subject, time_zero, np.minimum(end, horizon), np.where(end > horizon, IN_CARE, outcome))
+    times = decision_times(called, subject, time_zero, end, task)
+    last = time_zero + times[:, -1]
+    return Stays(subject, time_zero, last, np.where(end > last, IN_CARE, outcome), times)

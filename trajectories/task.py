@@ -159,12 +159,37 @@ class Outcome(_Part):
     censored: tuple[Pattern, ...] = ()
 
 
+class DecisionRule(_Part):
+    """Decisions at natural times: at events such as visits, or whenever the dose of a drug changed.
+
+    The first is at time zero. A later one waits for `least` hours since the last, and is taken `greatest` hours after
+    it even where nothing happened.
+    """
+
+    at: tuple[Pattern, ...] = ()
+    delay: float = Field(0.0, ge=0)  # hours from the event until the decision, say until a result is in
+    when: Literal["dose change"] | None = None
+    least: float = Field(0.0, ge=0)
+    greatest: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.at) == (self.when is not None):
+            raise ValueError("expected either at: [codes], or when: dose change")
+        if self.greatest is not None and self.greatest <= self.least:
+            raise ValueError(f"expected least < greatest hours, got {self.least:g} and {self.greatest:g}")
+        if self.when and self.delay:
+            raise ValueError("a delay goes with at: [codes]; leave it out")
+        return self
+
+
 class Task(_Part):
     """A whole task. The spec, and with it every environment and model, derives from it."""
 
     name: str
     description: str = ""
-    interval: float = Field(gt=0)  # hours between decisions
+    interval: float = Field(gt=0)  # hours between decisions; with `decisions`, of the window before the first one
+    decisions: DecisionRule | None = None  # None: every `interval` hours
     horizon: int = Field(gt=0)  # decisions at most
     cohort: Cohort
     outcome: Outcome

@@ -41,6 +41,8 @@ def _check_task(task: Task) -> None:
             raise ValueError(
                 f"{name}: expected `by: rate` and a first item without factor, so that doses come back exact"
             )
+    if task.decisions is not None and (task.decisions.when is not None or task.decisions.delay):
+        raise ValueError("only decisions `at` codes, without a delay, can be written; name a code for them")
     if task.cohort.conditions:
         raise ValueError("a cohort with conditions cannot be written: the events that met them are not in trajectories")
 
@@ -54,15 +56,7 @@ def _check_shape(t: Trajectories, task: Task) -> None:
         raise ValueError("expected site 0 everywhere: tasks read no site from events")
     if not bool((t.mask[:, 0]).all()):
         raise ValueError(f"stay {int((~t.mask[:, 0]).nonzero()[0])} has no decision; leave it out")
-    full = torch.tensor(task.interval)
-    last = torch.arange(task.horizon) == t.length[:, None] - 1
-    wrong = t.mask & ~((t.hours == full) | (last & (t.hours >= _SHORTEST) & (t.hours < full)))
-    if bool(wrong.any()):
-        row, step = wrong.nonzero()[0].tolist()
-        raise ValueError(
-            f"stay {row}, decision {step}: expected {task.interval:g} hours (the last may be shorter, from a minute), "
-            f"got {float(t.hours[row, step])}"
-        )
+    _check_hours(t, task)
     for outcome, codes in (
         (DISCHARGED, task.outcome.discharged),
         (DIED, task.outcome.died),
@@ -70,6 +64,22 @@ def _check_shape(t: Trajectories, task: Task) -> None:
     ):
         if bool((t.outcome == outcome).any()) and not codes:
             raise ValueError(f"the task names no code for outcome {task.spec.outcomes[outcome]!r}; add one")
+
+
+def _check_hours(t: Trajectories, task: Task) -> None:
+    """Intervals are those of the grid, or between the least and greatest hours; the last may be cut short."""
+    rule = task.decisions
+    least = task.interval if rule is None else max(rule.least, _SHORTEST)
+    greatest = task.interval if rule is None else rule.greatest or float("inf")
+    shortest = torch.where(torch.arange(task.horizon) == t.length[:, None] - 1, _SHORTEST, least)
+    wrong = t.mask & ~((t.hours >= shortest) & (t.hours <= torch.tensor(greatest)))
+    if bool(wrong.any()):
+        row, step = wrong.nonzero()[0].tolist()
+        expected = f"{least:g}" if least == greatest else f"{least:g} to {greatest:g}"
+        raise ValueError(
+            f"stay {row}, decision {step}: expected {expected} hours (the last may be shorter, from a minute), "
+            f"got {float(t.hours[row, step])}"
+        )
 
 
 def _check_values(t: Trajectories, task: Task) -> None:

@@ -86,6 +86,9 @@ def _events(t: Trajectories, task: Task) -> Iterator[_Event]:
     decision = TIME_ZERO + np.concatenate((np.zeros((len(t), 1), np.int64), np.cumsum(steps, 1)), 1)  # (N, T+1)
     everyone = np.arange(len(t))
     yield task.cohort.anchor[0].rstrip("*"), everyone, decision[:, 0] - SECOND, np.nan
+    if task.decisions is not None:
+        stay, step = np.nonzero(t.mask.numpy()[:, 1:])
+        yield task.decisions.at[0].rstrip("*"), stay, decision[stay, step + 1], np.nan
     yield from _context_events(t, task, everyone)
     for column, rule in enumerate(task.features.values()):
         yield from _feature_events(t, column, rule, decision)

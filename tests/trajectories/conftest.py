@@ -74,6 +74,13 @@ def written_task() -> Task:
 
 
 @pytest.fixture(scope="session")
+def irregular_task(written_task: Task) -> Task:
+    """The written task with decisions at visits."""
+    rule = {"at": ["VISIT//*"], "least": 0.5}
+    return Task.model_validate(written_task.model_dump() | {"decisions": rule})
+
+
+@pytest.fixture(scope="session")
 def write_events() -> Callable[..., Path]:
     """Write events to one parquet file."""
 
@@ -92,6 +99,13 @@ def write_events() -> Callable[..., Path]:
     return write
 
 
+def irregular(task: Task, size: tuple[int, int], g: torch.Generator) -> torch.Tensor:
+    """Hours between the least and the greatest that the task allows."""
+    assert task.decisions is not None
+    least, greatest = max(task.decisions.least, 1 / 30), task.decisions.greatest or 700.0
+    return torch.lerp(torch.tensor(least), torch.tensor(greatest), torch.rand(size, generator=g) ** 4)
+
+
 @pytest.fixture(scope="session")
 def invent() -> Callable[[Task, int, int], Trajectories]:
     """Random trajectories that obey the carrying rule, of all lengths and outcomes."""
@@ -101,10 +115,12 @@ def invent() -> Callable[[Task, int, int], Trajectories]:
         size, interval = (stays, steps + 1, len(spec.features)), torch.tensor(task.interval)
         length = torch.randint(1, steps + 1, (stays,), generator=g)
         mask = torch.arange(steps) < length[:, None]
-        hours = torch.where(mask, interval, 0.0)
+        usual = interval.expand(stays, steps) if task.decisions is None else irregular(task, (stays, steps), g)
+        hours = torch.where(mask, usual, 0.0)
         shorter = torch.rand(stays, generator=g) * (interval - 0.02) + 0.018
         cut = torch.rand(stays, generator=g) < 0.7
-        hours[torch.arange(stays), length - 1] = torch.where(cut, shorter, interval)
+        last = (torch.arange(stays), length - 1)
+        hours[last] = torch.where(cut, torch.minimum(shorter, hours[last]), hours[last])
         low, high = (torch.tensor([getattr(f, end) for f in spec.features]) for end in ("low", "high"))
         measured = low + (high - low) * torch.rand(size, generator=g)
         seen = torch.rand(size, generator=g) < 0.4

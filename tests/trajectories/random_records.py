@@ -22,7 +22,7 @@ CODES = [
     "GENDER//M",
 ]
 CODES += [f"INFUSION_{kind}//{item}" for item in "ABF" for kind in ("START", "END")] * 2
-CODES += ["ICU_ADMISSION//X", "ICU_DISCHARGE", "DIED", "RECORD_END", "UNWANTED"]
+CODES += ["ICU_ADMISSION//X", "ICU_DISCHARGE", "DIED", "RECORD_END", "UNWANTED", "CALL"]
 times = st.builds(
     lambda halves, offset: BASE + halves * HOUR // 2 + offset,
     st.integers(-30, 50),

@@ -61,15 +61,50 @@ def reference_stay(events: pd.DataFrame, task: Task, anchor: float, following: f
         return None
     if zero >= end:
         return None
-    horizon = zero + task.horizon * task.interval * HOUR
-    outcome, end = (0, horizon) if end > horizon else (outcome, end)
-    return {"outcome": outcome, **reference_arrays(events, task, zero, end)}
+    times = reference_times(events, task, zero, end)
+    outcome, end = (0, times[-1]) if end > times[-1] else (outcome, end)
+    return {"outcome": outcome, **reference_arrays(events, task, times)}
 
 
-def reference_arrays(events: pd.DataFrame, task: Task, zero: float, end: float) -> dict:
-    step = task.interval * HOUR
-    times = [zero + t * step for t in range(task.horizon) if zero + t * step < end]
-    edges = [zero - step, *times, end]
+def reference_times(events: pd.DataFrame, task: Task, zero: float, end: float) -> list[float]:
+    """When decisions are taken, and the end of the last interval."""
+    rule, times = task.decisions, [zero]
+    called = [] if rule is None or rule.when else sorted(codes(events, rule.at).time.dropna() + rule.delay * HOUR)
+    called = reference_changes(events, task) if rule is not None and rule.when else called
+    for _ in range(task.horizon):
+        if rule is None:
+            following = times[-1] + task.interval * HOUR
+        else:
+            later = [t for t in called if t > times[-1] and t >= times[-1] + rule.least * HOUR]
+            following = min([*later[:1], times[-1] + (rule.greatest or math.inf) * HOUR, end])
+        if following >= end:
+            return [*times, end]
+        times.append(following)
+    return times
+
+
+def reference_changes(events: pd.DataFrame, task: Task) -> list[float]:
+    """When the total rate of a drug changed: by comparing it just after and just before each start and end."""
+    found = set()
+    for drug in task.drugs.values():
+        running = [
+            (b, e, min(r, how.max_rate or math.inf) * how.factor)
+            for item, how in drug.items.items()
+            for b, e, r in reference_infusions(events, drug, item)
+        ]
+        for moment in {t for b, e, _ in running for t in ((b, e) if e - b > SECOND else (b,))}:
+            long = [(b, e, r) for b, e, r in running if e - b > SECOND]
+            before = sum(r for b, e, r in long if b < moment <= e)
+            after = sum(r for b, e, r in long if b <= moment < e)
+            after += sum(r for b, e, r in running if e - b <= SECOND and b == moment)
+            if abs(after - before) > 1e-9 * max(after, before):
+                found.add(moment)
+    return sorted(found)
+
+
+def reference_arrays(events: pd.DataFrame, task: Task, times: list[float]) -> dict:
+    step, zero = task.interval * HOUR, times[0]
+    edges = [zero - step, *times]
     vitals, seen, age = [], [], []
     for name, rule in task.features.items():
         rows = reference_values(events, rule)
@@ -92,9 +127,10 @@ def reference_arrays(events: pd.DataFrame, task: Task, zero: float, end: float) 
         assert name
     given = [(d, [(*i, how) for item, how in d.items.items() for i in reference_infusions(events, d, item)])
              for d in task.drugs.values()]  # fmt: skip
-    dose = [[reference_dose(infusions, d.high, t, min(t + step, end)) for d, infusions in given] for t in times]
+    intervals = list(zip(times[:-1], times[1:], strict=True))
+    dose = [[reference_dose(infusions, d.high, t, stop) for d, infusions in given] for t, stop in intervals]
     context = [reference_context(events, rule, zero) for rule in task.context.values()]
-    hours = [(min(t + step, end) - t) / HOUR for t in times]
+    hours = [(stop - t) / HOUR for t, stop in intervals]
     names = ("vitals", "seen", "age")
     states = {k: np.array(x).T for k, x in zip(names, (vitals, seen, age), strict=True)}
     return {**states, "dose": np.array(dose), "context": np.array(context), "hours": np.array(hours)}

@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from posology.trajectories.codes import CodeBook
-from posology.trajectories.infusions import dose, find_infusions, pair
+from posology.trajectories.decision_times import decision_times
+from posology.trajectories.doses import dose
+from posology.trajectories.infusions import find_infusions, pair
 from posology.trajectories.meds import HOUR, Events
 from posology.trajectories.records import wanted_patterns
 from posology.trajectories.stays import Stays
@@ -48,7 +50,8 @@ def given_dose(task, rows: list[tuple[float, str, float]], end: float = 10.0) ->
     )
     zero = np.zeros(1, np.int64)
     infusions, _ = find_infusions(events, book, task)
-    return dose(infusions, Stays(zero, zero, np.array([round(end * HOUR)]), zero), task)[0]
+    last = np.array([round(end * HOUR)])
+    return dose(infusions, Stays(zero, zero, last, zero, decision_times(None, zero, zero, last, task)), task)[0]
 
 
 def test_rates_count_for_the_time_they_overlap(small_task) -> None:

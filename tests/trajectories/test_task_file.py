@@ -60,6 +60,9 @@ def test_a_task_survives_writing_and_a_file(small_task, tmp_path) -> None:
         ("RATE:", "INFUSION_END//F:", r"rate reads the infusion code 'INFUSION_END//F' of a drug"),
         ("- 0.3", "- 0.05", r"drugs.pressor: expected rising levels"),
         ("start: INFUSION_START//{item}", "start: X", r"expected \{item\} in start and end"),
+        ("decisions: null", "decisions: {}", "decisions: expected either at: .codes., or when: dose change"),
+        ("decisions: null", "decisions: {when: dose}", "decisions.when: .*got 'dose'"),
+        ("decisions: null", "decisions: {at: [A], least: 4, greatest: 2}", "expected least < greatest hours"),
         ("name: small", "name: small\nname: other", r"line 1: key 'name' is written twice"),
     ],
 )

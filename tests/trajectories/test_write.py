@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from posology.contracts import Trajectories
 from posology.patient_models.sepsis_spec import SPEC
 from posology.trajectories.records import read_trajectories
+from posology.trajectories.task import Task
 from posology.trajectories.task_file import load_task
 from posology.trajectories.write import write_meds
 
@@ -37,6 +38,26 @@ def test_reading_what_was_written_returns_the_same(stays, seed, shards, written_
     assert_same(x, records.trajectories)
     assert records.flow[-1].stays == stays
     assert all(f.out_of_bounds == 0 for f in records.coverage.features)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(stays=st.integers(1, 40), seed=st.integers(0, 10**6), greatest=st.sampled_from([None, 90.0]))
+def test_irregular_visits_make_the_round_trip(stays, seed, greatest, irregular_task, invent) -> None:
+    rule = irregular_task.decisions.model_copy(update={"greatest": greatest})
+    task = irregular_task.model_copy(update={"decisions": rule})
+    x = invent(task, stays, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        assert_same(x, read_trajectories(write_meds(x, Path(folder) / "cohort", task), task).trajectories)
+
+
+def test_visits_that_a_task_would_not_read_are_refused(irregular_task, invent, tmp_path) -> None:
+    x = invent(irregular_task, 20, 0)
+    row = int((x.length > 1).nonzero()[0])
+    with pytest.raises(ValueError, match=f"stay {row}, decision 0: expected 0.5 to inf hours"):
+        write_meds(changed(x, "hours", (row, 0), 0.4), tmp_path / "cohort", irregular_task)
+    by_dose = Task.model_validate(irregular_task.model_dump() | {"decisions": {"when": "dose change"}})
+    with pytest.raises(ValueError, match="only decisions `at` codes"):
+        write_meds(x, tmp_path / "cohort", by_dose)
 
 
 def test_the_built_in_cohort_makes_the_round_trip(invent, tmp_path) -> None:
