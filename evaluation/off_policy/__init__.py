@@ -11,6 +11,7 @@ from .evaluate import ESTIMATORS, Estimator, estimate
 from .fitted_q_evaluation import FittedQ, fitted_q_evaluation
 from .importance_sampling import importance_sampling
 from .kernel_importance_sampling import kernel_importance_sampling
+from .magic import magic
 from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import log_ratio
@@ -38,6 +39,7 @@ __all__ = [
     "kernel_importance_sampling",
     "lepski",
     "log_ratio",
+    "magic",
     "marginalized_importance_sampling",
     "per_decision_importance_sampling",
     "weighted_doubly_robust",

@@ -15,6 +15,7 @@ from .estimates import Estimate, cluster_of
 from .importance_sampling import importance_sampling
 from .kernel_importance_sampling import kernel_importance_sampling
 from .logged import Numbers
+from .magic import magic
 from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import Ratios, behavior_log_prob, ratios, target_dose
@@ -54,6 +55,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "direct_method": Estimator(direct_method, ("v",)),
     "doubly_robust": Estimator(doubly_robust, _CRITIC),
     "weighted_doubly_robust": Estimator(weighted_doubly_robust, _CRITIC),
+    "magic": Estimator(magic, (*_CRITIC, "cluster")),
     "marginalized_importance_sampling": Estimator(marginalized_importance_sampling, (*_RATIOS, "state")),
     "kernel_importance_sampling": Estimator(kernel_importance_sampling, _DOSES),
 }

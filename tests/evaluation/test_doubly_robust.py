@@ -1,4 +1,4 @@
-"""Estimators with a critic: exact on enumerated processes, their variance, and how MAGIC blends."""
+"""Estimators with a critic: exact on enumerated processes, by hand, and what they refuse."""
 
 import numpy as np
 import pytest
@@ -107,17 +107,3 @@ def test_bad_critics_are_refused(change: dict[str, np.ndarray], message: str) ->
     data = {"reward": np.ones((2, 2)), "log_ratio": np.zeros((2, 2)), "mask": np.ones((2, 2))}
     with pytest.raises(ValueError, match=message):
         doubly_robust(**data, **{"q": np.zeros((2, 2)), "v": np.zeros((2, 3)), **change})
-
-
-def cohort(seed: int, bias: float, stays: int = 400) -> dict[str, np.ndarray]:
-    """Five decisions of two actions, 0.9 against 0.5; reward is the action, less noise; the critic off by `bias`."""
-    rng = RNG(seed)
-    action = rng.random((stays, 5)) < 0.5
-    left = 0.9 * np.arange(5, -1, -1)
-    return {
-        "reward": action + rng.normal(0, 0.3, action.shape),
-        "log_ratio": np.log(np.where(action, 0.9, 0.1) / 0.5),
-        "mask": np.ones(action.shape, bool),
-        "q": action + left[1:] + bias * (np.arange(5) < 4),
-        "v": np.broadcast_to(left + bias * (np.arange(6) < 5), (stays, 6)),
-    }

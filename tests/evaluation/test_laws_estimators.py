@@ -10,6 +10,7 @@ from posology.evaluation.off_policy import ESTIMATORS
 Inputs = dict[str, np.ndarray]
 RATIOS = {"reward", "log_ratio", "mask", "discount"}
 FAMILY = [name for name, entry in ESTIMATORS.items() if set(entry.needs) == RATIOS]
+BLENDED = "magic"  # which may lean on the critic, and weighs it by how much is known
 CUMULATED = [name for name, entry in ESTIMATORS.items() if set(entry.needs) >= RATIOS and "state" not in entry.needs]
 every = pytest.mark.parametrize("name", ESTIMATORS)
 cumulated = pytest.mark.parametrize("name", CUMULATED)
@@ -58,7 +59,7 @@ def methods(estimate) -> tuple[str, ...]:
     return ("bootstrap", "normal", "bca", *(("delta", "student_t") if linear else ()))
 
 
-@pytest.mark.parametrize("name", list(CUMULATED))
+@pytest.mark.parametrize("name", [name for name in CUMULATED if name != BLENDED])
 @settings(deadline=None, max_examples=25)
 @given(seed=cohorts)
 def test_target_equal_to_behaviour_gives_the_mean_return(name: str, seed: int) -> None:
@@ -132,7 +133,7 @@ def test_a_subset_is_the_estimate_on_the_subset(name: str, seed: int) -> None:
     assert run(name, inputs).subset(torch.tensor(keep)).value == pytest.approx(other.value, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", list(ESTIMATORS))
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != BLENDED])
 @settings(deadline=None, max_examples=25)
 @given(seed=cohorts)
 def test_counts_stand_for_copies(name: str, seed: int) -> None:
