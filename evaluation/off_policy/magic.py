@@ -72,8 +72,9 @@ class Blended:
 
     @classmethod
     def of(cls, num: Array, den: Array, cluster: Cluster | None, seed: int) -> Blended:
-        """Without the decisions from which no weight is left."""
-        known = int(np.minimum.accumulate(den.sum(0) > 0).sum())
+        """Without the decisions from which no weight is left, and those after the longest stay's end."""
+        last = int(np.flatnonzero(np.append(True, num[:, 1:].any(0)))[-1]) + 1
+        known = min(last, int(np.minimum.accumulate(den.sum(0) > 0).sum()))
         num, den = num[:, :known], den[:, :known]
         own, under = by_cluster(num, cluster), by_cluster(den, cluster)
         totals = under.sum(0)

@@ -7,6 +7,8 @@ from scipy import optimize
 
 from .logged import Array
 
+_RIDGE = 1e-10  # of the mean diagonal: of several solutions the most even one, alike on every machine
+
 
 def least_square(matrix: Array) -> Array:
     """The x (S,) with x >= 0 and sum x = 1 that minimises x' M x, M (S, S) symmetric and positive semidefinite.
@@ -19,6 +21,6 @@ def least_square(matrix: Array) -> Array:
     if not scale > 0:
         return np.asarray(np.eye(len(matrix))[-1])
     values, vectors = np.linalg.eigh(matrix / scale)
-    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+    root = np.sqrt(np.maximum(values, 0) + _RIDGE)[:, None] * vectors.T
     found, _ = optimize.nnls(np.vstack((root, np.ones(len(matrix)))), np.append(np.zeros(len(matrix)), 1.0))
     return np.asarray(found / found.sum())

@@ -101,11 +101,11 @@ def test_the_quadratic_programme_is_solved(seed: int) -> None:
     x = least_square(matrix)
     best = x @ matrix @ x
     assert x.sum() == pytest.approx(1) and (x >= 0).all()
-    assert ((matrix @ x) >= best - 1e-9).all()  # Karush-Kuhn-Tucker
+    assert ((matrix @ x) >= best - 1e-8).all()  # Karush-Kuhn-Tucker
     for corner in itertools.product(range(6), repeat=4):
         if sum(corner):
             point = np.array(corner) / sum(corner)
-            assert best <= point @ matrix @ point + 1e-12
+            assert best <= point @ matrix @ point + 1e-8
     assert least_square(np.zeros((3, 3))).tolist() == [0, 0, 1]
 
 
