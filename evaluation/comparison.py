@@ -15,6 +15,7 @@ import numpy as np
 
 from .off_policy.intervals import percentile
 from .off_policy.resampling import by_cluster, replicates
+from .off_policy.statistic import Ratios
 from .report import Estimand, Frozen, Interval, PolicyKind, Report, Verdict, load_report
 from .run_arrays import Array, RunArrays, load_arrays
 from .true_value import mean_interval
@@ -167,7 +168,8 @@ def _estimates(policy: str, a: RunArrays, b: RunArrays, draws: int, seed: int) -
         parts.append((by_cluster(num, a.subject), by_cluster(den, a.subject)))
     if not parts:
         return {}
-    drawn = replicates(parts, draws, seed)
+    ratios = [Ratios(num, den) for num, den in parts]
+    drawn = replicates([(ratio.columns(), ratio.combine) for ratio in ratios], draws, seed)
     found = {}
     for column, (e, (num, den)) in enumerate(zip(names, parts, strict=True)):
         low, high = percentile(drawn[:, column], 0.95)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .estimates import Estimate
 from .intervals import UNBOUNDED, Bounds, percentile
-from .resampling import by_cluster, replicates
+from .resampling import replicates
 
 
 def bootstrap_intervals(
@@ -20,10 +20,10 @@ def bootstrap_intervals(
     for one in estimates.values():
         one.check_paired(next(iter(estimates.values())))
     found = {name: UNBOUNDED for name in estimates}
-    ratios = {name: one for name, one in estimates.items() if one.defined and one.statistic is None}
-    if ratios:
-        parts = [(by_cluster(one.num, one.cluster), by_cluster(one.den, one.cluster)) for one in ratios.values()]
-        drawn = replicates(parts, draws, seed)
-        found |= {name: percentile(drawn[:, column], level) for column, name in enumerate(ratios)}
-    others = {name: one for name, one in estimates.items() if one.defined and one.statistic is not None}
+    known = {name: one for name, one in estimates.items() if one.defined}
+    totals = {name: part for name, one in known.items() if (part := one.totalled()) is not None}
+    if totals:
+        drawn = replicates(list(totals.values()), draws, seed)
+        found |= {name: percentile(drawn[:, column], level) for column, name in enumerate(totals)}
+    others = {name: one for name, one in known.items() if name not in totals}
     return found | {name: one.interval(level, draws=draws, seed=seed) for name, one in others.items()}

@@ -9,8 +9,8 @@ import numpy as np
 
 from . import concentration, intervals
 from .logged import Array, Numbers, array
-from .resampling import Cluster, by_cluster, leave_one_out, replicates, sum_of_ratios
-from .statistic import Difference, Ratios, Statistic, left_out, resample
+from .resampling import Cluster, Combine, by_cluster, leave_one_out, replicates, sum_of_ratios
+from .statistic import Difference, Ratios, Statistic, left_out, resample, totalled
 from .verdict import MODEL_BASED, Thresholds, Verdict, judge
 from .weights import Weights
 
@@ -61,7 +61,7 @@ class Estimate:
     @property
     def effective_sample_size(self) -> float:
         """(sum w)^2 / sum w^2 of the final weights, in stays; N without weights; the smaller one of a difference."""
-        return min((float(w.effective_sample_size()[-1]) for w in self.weights), default=float(len(self)))
+        return min((float(w.final.effective_sample_size()[-1]) for w in self.weights), default=float(len(self)))
 
     @property
     def effective_sample_sizes(self) -> Array:
@@ -72,13 +72,13 @@ class Estimate:
     @property
     def mean_weight(self) -> float:
         """Mean final weight: 1 in expectation; of a difference the one farther from it; 1 without weights."""
-        means = [float(w.mean()[-1]) for w in self.weights]
+        means = [float(w.final.mean()[-1]) for w in self.weights]
         return max(means, key=lambda m: abs(np.log(max(m, 1e-300))), default=1.0)
 
     @property
     def max_weight_share(self) -> float:
         """Share of the final weight held by the heaviest stay; of a difference the larger; 1 / N without weights."""
-        return max((float(w.largest_share()[-1]) for w in self.weights), default=1 / len(self))
+        return max((float(w.final.largest_share()[-1]) for w in self.weights), default=1 / len(self))
 
     @property
     def verdict(self) -> str:
@@ -148,9 +148,16 @@ class Estimate:
     def resampled(self, draws: int, seed: int = 0, cluster: Cluster | None = None) -> Array:
         """Bootstrap replicates (draws,), patients drawn whole; the same draws for every estimate on these stays."""
         groups = self.cluster if cluster is None else cluster
-        if self.statistic is not None:
-            return resample(self.statistic, len(self), groups, draws, seed)
-        return replicates([(by_cluster(self.num, groups), by_cluster(self.den, groups))], draws, seed)[:, 0]
+        part = self.totalled(groups)
+        if part is not None:
+            return replicates([part], draws, seed)[:, 0]
+        assert self.statistic is not None
+        return resample(self.statistic, len(self), groups, draws, seed)
+
+    def totalled(self, cluster: Cluster | None = None) -> tuple[Array, Combine] | None:
+        """Columns (K, S) by patient, and the value as a function of their totals; None where more is needed."""
+        part = totalled(Ratios(self.num, self.den) if self.statistic is None else self.statistic)
+        return None if part is None else (by_cluster(part[0], self.cluster if cluster is None else cluster), part[1])
 
     def _left_out(self, groups: Cluster | None) -> Array:
         if self.statistic is not None:

@@ -11,7 +11,7 @@ from .estimates import Estimate, cluster_of
 from .intervals import percentile
 from .logged import Array, Mask, Numbers
 from .resampling import Cluster, by_cluster, counts
-from .simplex import least_square
+from .simplex import least_square, root
 from .statistic import Terms
 from .weighted_doubly_robust import weighted_doubly_robust
 
@@ -64,7 +64,7 @@ class Blended:
     num: Array  # (N, S)
     den: Array  # (N, S)
     cluster: Cluster | None
-    covariance: Array  # (S, S) of the partial returns
+    spread: Array  # (S, S) a root of Omega: spread'spread is the covariance of the partial returns
     below: float  # from the full-length return down to the lower end of its interval
     above: float  # ... and up to the upper end
     seed: int
@@ -73,8 +73,8 @@ class Blended:
     @classmethod
     def of(cls, num: Array, den: Array, cluster: Cluster | None, seed: int) -> Blended:
         """Without the decisions from which no weight is left, and those after the longest stay's end."""
-        last = int(np.flatnonzero(np.append(True, num[:, 1:].any(0)))[-1]) + 1
-        known = min(last, int(np.minimum.accumulate(den.sum(0) > 0).sum()))
+        longest = int(np.flatnonzero(np.append(True, num[:, 1:].any(0)))[-1]) + 1
+        known = min(longest, int(np.minimum.accumulate(den.sum(0) > 0).sum()))
         num, den = num[:, :known], den[:, :known]
         own, under = by_cluster(num, cluster), by_cluster(den, cluster)
         totals = under.sum(0)
@@ -87,30 +87,43 @@ class Blended:
             drawn = [(block @ own[order] / (block @ under[order])).sum(1) for block in counts(size, _RESAMPLES, seed)]
         low, high = percentile(np.concatenate(drawn), _LEVEL)
         last = float(value.sum())
-        return cls(num, den, cluster, covariance, max(0.0, last - low), max(0.0, high - last), seed)
+        return cls(num, den, cluster, root(covariance), max(0.0, last - low), max(0.0, high - last), seed)
 
     def partial(self, counts: Array) -> Array:
         """Partial returns (R, S) of resamples; not finite where a resample has no weight left."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.cumsum((counts @ self.num) / (counts @ self.den), 1))
+        return _partial(counts @ self.columns())
 
     def shares(self, partial: Array) -> Array:
         """Shares x (R, S) for partial returns (R, S)."""
         low, high = partial[:, -1:] - self.below, partial[:, -1:] + self.above
-        bias = np.maximum(0, partial - high) + np.minimum(0, partial - low)
-        return np.stack([least_square(self.covariance + np.outer(b, b)) for b in np.nan_to_num(bias)])
+        bias = np.nan_to_num(np.maximum(0, partial - high) + np.minimum(0, partial - low))
+        return np.stack([least_square(np.vstack((self.spread, b))) for b in bias])
 
     def terms(self) -> Terms:
         """Each correction counts by the shares of all returns that are long enough to hold it."""
         x = self.shares(self.partial(np.ones((1, len(self.num)))))[0]
         return self.num * np.cumsum(x[::-1])[::-1], self.den
 
+    def columns(self) -> Array:
+        """Numerators and denominators (N, 2S)."""
+        return np.hstack((self.num, self.den))
+
+    def combine(self, totals: Array) -> Array:
+        """The value (R,) of their totals (R, 2S), blended anew."""
+        partial = _partial(totals)
+        return np.asarray((self.shares(partial) * partial).sum(1))
+
     def replicate(self, counts: Array) -> Array:
         """The value (R,), blended anew."""
-        partial = self.partial(counts)
-        return np.asarray((self.shares(partial) * partial).sum(1))
+        return self.combine(counts @ self.columns())
 
     def rows(self, index: npt.NDArray[np.int64] | Mask) -> Blended:
         """The blend of some of the stays, everything estimated anew."""
         groups = None if self.cluster is None else self.cluster[index]
         return Blended.of(self.num[index], self.den[index], groups, self.seed)
+
+
+def _partial(totals: Array) -> Array:
+    num, den = np.split(totals, 2, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.cumsum(num / den, 1))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import stats
 
 from .logged import Array
 
 Cluster = npt.NDArray[np.int64]
+Combine = Callable[[Array], Array]
 
 _BLOCK = 2_000_000  # counts held in memory at once
 _CHUNK = 65_536  # counts drawn at once: few enough to stay in cache
@@ -76,18 +78,39 @@ def _poisson(rng: np.random.Generator, out: Array, rate: float) -> None:
         np.take(table, bits[: len(part)], out=part, mode="clip")
 
 
-def replicates(parts: Sequence[tuple[Array, Array]], draws: int, seed: int) -> Array:
-    """Bootstrap replicates (draws, E) of E sums of ratios, given each one's (num, den), both (K, S_e).
+def replicates(parts: Sequence[tuple[Array, Combine]], draws: int, seed: int) -> Array:
+    """Bootstrap replicates (draws, E) of E numbers, each a function of the totals (R, S_e) of its columns (K, S_e).
 
-    Every replicate draws K clusters anew and divides by its own denominators, in one matrix product for all.
+    Every replicate draws K clusters anew and so its own denominators, in one matrix product for all.
     """
-    columns = np.concatenate([half for part in parts for half in part], 1)
-    ends = np.cumsum([half.shape[1] for part in parts for half in part])[:-1]
+    columns, place = _distinct([own for own, _ in parts])
+    ends = np.cumsum([own.shape[1] for own, _ in parts])[:-1]
     found = []
     for block in counts(len(columns), draws, seed):
-        totals = np.split(block @ columns, ends, axis=1)
-        found.append(np.stack([sum_of_ratios(totals[2 * e], totals[2 * e + 1]) for e in range(len(parts))], 1))
+        totals = np.split(product(block, columns)[:, place], ends, axis=1)
+        found.append(np.stack([combine(own) for own, (_, combine) in zip(totals, parts, strict=True)], 1))
     return np.concatenate(found)
+
+
+def product(block: Array, columns: Array) -> Array:
+    """Totals (R, S) float64 of `columns` (K, S) in resamples (R, K); by torch, whose product of few rows is faster."""
+    return np.asarray((torch.from_numpy(block) @ torch.from_numpy(columns)).numpy())
+
+
+def _distinct(halves: Sequence[Array]) -> tuple[Array, npt.NDArray[np.int64]]:
+    """The distinct columns (K, D) of all arrays, and at which of them each column stands: estimators share weights."""
+    known: dict[bytes, list[int]] = {}
+    kept: list[Array] = []
+    place = []
+    for column in (column for half in halves for column in half.T):
+        rivals = known.setdefault(column[:: max(1, len(column) // 64)].tobytes(), [])
+        same = next((n for n in rivals if np.array_equal(kept[n], column)), None)
+        if same is None:
+            same = len(kept)
+            rivals.append(same)
+            kept.append(column)
+        place.append(same)
+    return np.ascontiguousarray(np.stack(kept, 1)), np.array(place, dtype=np.int64)
 
 
 def leave_one_out(num: Array, den: Array) -> Array:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from .logged import Array, Mask
-from .resampling import Cluster, counts, sum_of_ratios
+from .resampling import Cluster, Combine, counts, sum_of_ratios
 
 _GROUPS = 200  # of the grouped jackknife
 _BLOCK = 4_000_000  # counts of stays held in memory at once
@@ -35,6 +35,15 @@ class Statistic(Protocol):
         ...
 
 
+@runtime_checkable
+class Totalled(Protocol):
+    """A statistic that needs no more of a resample than the totals of some columns: many share one matrix product."""
+
+    def columns(self) -> Array: ...  # (N, S)
+
+    def combine(self, totals: Array) -> Array: ...  # (R,) from totals (R, S)
+
+
 @dataclass(frozen=True, eq=False)
 class Ratios:
     """A sum of ratios as a statistic: what a difference of the two kinds is made of."""
@@ -49,7 +58,15 @@ class Ratios:
 
     def replicate(self, counts: Array) -> Array:
         """The sum of ratios (R,) of the resampled totals."""
-        return sum_of_ratios(counts @ self.num, counts @ self.den)
+        return self.combine(counts @ self.columns())
+
+    def columns(self) -> Array:
+        """Numerators and denominators (N, 2S)."""
+        return np.hstack((self.num, self.den))
+
+    def combine(self, totals: Array) -> Array:
+        """The sum of ratios (R,) of totals (R, 2S)."""
+        return sum_of_ratios(*np.split(totals, 2, axis=1))
 
     def rows(self, index: npt.NDArray[np.int64] | Mask) -> Ratios:
         """The sum of ratios of some of the stays."""
@@ -80,6 +97,17 @@ class Difference:
     def rows(self, index: npt.NDArray[np.int64] | Mask) -> Difference:
         """The difference on some of the stays."""
         return Difference(self.one.rows(index), self.other.rows(index))
+
+
+def totalled(statistic: Statistic) -> tuple[Array, Combine] | None:
+    """Columns (N, S), and the number as a function of their totals; None where more is needed."""
+    if isinstance(statistic, Difference):
+        one, other = totalled(statistic.one), totalled(statistic.other)
+        if one is None or other is None:
+            return None
+        (mine, own), (yours, their), cut = one, other, one[0].shape[1]
+        return np.hstack((mine, yours)), lambda totals: own(totals[:, :cut]) - their(totals[:, cut:])
+    return (statistic.columns(), statistic.combine) if isinstance(statistic, Totalled) else None
 
 
 def resample(statistic: Statistic, stays: int, cluster: Cluster | None, draws: int, seed: int) -> Array:

@@ -29,6 +29,11 @@ class Weights:
         """The weights of logged stays, nothing yet known about the actions not taken."""
         return cls(data.log_weight, data.mask)
 
+    @property
+    def final(self) -> Weights:
+        """The weights at the last decision time alone (N, 1)."""
+        return Weights(self.log[:, -1:], self.mask[:, -1:])
+
     def rows(self, index: npt.NDArray[np.int64] | Mask) -> Weights:
         """The weights of some of the stays."""
         rare, excess = self.rare, self.excess

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from posology.evaluation.off_policy import direct_method, magic, weighted_doubly_robust
-from posology.evaluation.off_policy.simplex import least_square
+from posology.evaluation.off_policy.simplex import least_square, root
 
 RNG = np.random.default_rng
 INPUTS = ("reward", "log_ratio", "mask", "q", "v")
@@ -96,9 +96,9 @@ def test_two_partial_returns_by_hand() -> None:
 def test_the_quadratic_programme_is_solved(seed: int) -> None:
     """No corner, no mixture of the solution with a corner, and no point of a grid does better."""
     rng = RNG(seed)
-    root = rng.normal(size=(4, 4 - seed % 3))
-    matrix = root @ root.T
-    x = least_square(matrix)
+    factor = rng.normal(size=(4, 4 - seed % 3))
+    matrix = factor @ factor.T
+    x = least_square(root(matrix))
     best = x @ matrix @ x
     assert x.sum() == pytest.approx(1) and (x >= 0).all()
     assert ((matrix @ x) >= best - 1e-8).all()  # Karush-Kuhn-Tucker
