@@ -15,12 +15,21 @@ if TYPE_CHECKING:
 # Name of each environment -> "module:function" in this folder; the function's keywords are the environment's options.
 ENVS: dict[str, str] = {
     "posology/Sepsis-v0": "sepsis:sepsis",
+    "posology/Propofol-v0": "propofol:propofol",
+    "posology/Glucose-v0": "glucose:glucose",
+    "posology/HIV-v0": "hiv:hiv",
     "posology/Learned-v0": "learned:learned",
 }
 
 # Name of each reward -> "module:function", called with the spec, the hours to the horizon and the reward's options.
 REWARDS: dict[str, str] = {
     "survival": "rewards:survival",
+    "hypnosis_in_range": "range_reward:hypnosis_in_range",
+    "hypnosis_error": "cost_rewards:hypnosis_error",
+    "glucose_in_range": "range_reward:glucose_in_range",
+    "glucose_risk": "cost_rewards:glucose_risk",
+    "hiv_benefit": "hiv_rewards:hiv_benefit",
+    "hiv_control": "hiv_rewards:hiv_control",
 }
 
 

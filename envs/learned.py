@@ -6,10 +6,9 @@ from pathlib import Path
 
 from ..contracts import BeliefModel, PatientModel, Treatment
 from ..patient_models.learned_model import load_model
-from . import REWARDS
+from . import reward as reward_of
 from .actions import Action
 from .belief import with_belief
-from .build import build_reward
 from .dose_treatment import DoseTreatment
 from .limits import known_limits
 from .pessimistic import pessimistic
@@ -42,7 +41,7 @@ def learned(
     core: Treatment = DoseTreatment(
         patient,
         constraints=known_limits(patient.spec, hours),
-        reward_rule=build_reward(REWARDS, reward, {"spec": patient.spec, "hours": horizon * hours, **options}),
+        reward_rule=reward_of(reward, patient.spec, horizon * hours, **options),
         horizon=horizon,
         interval_hours=hours,
         enforce=enforce,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..contracts import Constraint, Spec
 from .constraints import sepsis_limits
+from .state_limits import glucose_limits, hiv_limits, propofol_limits
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,12 @@ class Known:
     limits: Callable[[Spec, float], tuple[Constraint, ...]]  # of the spec and the hours between decisions
 
 
-KNOWN = (Known(frozenset({("fluid", "mL/h"), ("norepinephrine", "ug/kg/min")}), sepsis_limits),)
+KNOWN = (
+    Known(frozenset({("fluid", "mL/h"), ("norepinephrine", "ug/kg/min")}), sepsis_limits),
+    Known(frozenset({("propofol", "mg/kg/h"), ("bis", ""), ("map", "mmHg")}), propofol_limits),
+    Known(frozenset({("bolus", "U/kg/h"), ("cgm", "mg/dL")}), glucose_limits),
+    Known(frozenset({("protease_inhibitor", "efficacy"), ("cd4", "cells/uL")}), hiv_limits),
+)
 
 
 def known_limits(spec: Spec, interval_hours: float) -> tuple[Constraint, ...]:

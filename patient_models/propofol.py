@@ -152,6 +152,7 @@ class Propofol:
             slopes=torch.stack((effect.below, effect.above)),
             awake=effect.awake[None],
             delay=effect.delay[None],
+            opioid=effect.opioid[None],
             stimulus=torch.stack((self.arousal * torch.exp(0.3 * surgeon), 2 * late)),
             pressure=torch.stack(
                 (
@@ -177,7 +178,7 @@ class Propofol:
         points, mmhg = arousal(minutes, m)
         sites = effect_site(m.amounts, m.share, m.decay, m.effect_decay)
         pump_site = effect_site(m.pump_amounts, m.pump_share, m.pump_decay, m.pump_effect_decay)[0]
-        index = hypnosis(delayed(m), m.half_effect[0], m.slopes, m.awake[0]) + points
+        index = hypnosis(delayed(m), m) + points
         values = (
             index + m.artefact[0],
             arterial_pressure(m, sites[1:]) + mmhg + (5 / 3) * self.noise_sd * noise[:, 1],

@@ -52,13 +52,13 @@ _STIMULI = (  # minutes, BIS points, mmHg: intubation at 10 min, surgery from 20
 """The arousal profile of Struys et al. (2004), Anesthesiology 100:640, as extended in public anaesthesia simulators."""
 
 
-def hypnosis(concentration: Tensor, half_effect: Tensor, slopes: Tensor, awake: Tensor) -> Tensor:
-    """BIS (B,) at an effect-site concentration (B,) ug/mL: awake (1 - C^g / (Ce50^g + C^g)).
+def hypnosis(concentration: Tensor, m: PropofolMemory) -> Tensor:
+    """BIS (B,) at an effect-site concentration (B,) ug/mL: awake / (1 + U^g), U = C / Ce50 + opioid.
 
-    slopes (2, B) hold g below and above Ce50.
+    The exponent g is one below Ce50 and another above.
     """
-    slope = torch.where(concentration < half_effect, slopes[0], slopes[1])
-    return awake / (1 + (concentration.clamp_min(0) / half_effect) ** slope)
+    slope = torch.where(concentration < m.half_effect[0], m.slopes[0], m.slopes[1])
+    return m.awake[0] / (1 + (concentration.clamp_min(0) / m.half_effect[0] + m.opioid[0]) ** slope)
 
 
 def arousal(minutes: Tensor, m: PropofolMemory) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ class PropofolMemory(NamedTuple):
     slopes: Tensor  # (2,) gamma of the BIS below and above Ce50
     awake: Tensor  # (1,) BIS without drug
     delay: Tensor  # (1,) minutes that the monitor lags
+    opioid: Tensor  # (1,) what an opioid adds to C / Ce50
     stimulus: Tensor  # (2,) factor on the surgeon's stimuli, and minutes that they come late
     pressure: Tensor  # (4,) MAP without drug, greatest fall, and the two C50 of it
     pump_decay: Tensor  # (3,) the same modes as the pump believes them to be
@@ -53,6 +54,7 @@ SIZES = {
     "slopes": 2,
     "awake": 1,
     "delay": 1,
+    "opioid": 1,
     "stimulus": 2,
     "pressure": 4,
     "pump_decay": 3,

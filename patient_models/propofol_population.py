@@ -16,13 +16,14 @@ EFFECT_TRAITS = 2  # Ce50, gamma
 
 
 class Effect(NamedTuple):
-    """How the BIS follows the effect site, each (B,): awake (1 - C^g / (Ce50^g + C^g))."""
+    """How the BIS follows the effect site, each (B,): awake / (1 + U^g) with U = C / Ce50 + opioid."""
 
     awake: Tensor  # BIS without drug
     half_effect: Tensor  # Ce50, ug/mL
     below: Tensor  # gamma where C < Ce50
     above: Tensor  # gamma elsewhere
     delay: Tensor  # minutes that the monitor lags
+    opioid: Tensor  # what an opioid adds to C / Ce50
 
 
 class Population(Protocol):
@@ -74,6 +75,7 @@ class Eleveld:
             below=torch.full_like(age, 1.89),
             above=torch.full_like(age, 1.47),
             delay=(15 + torch.exp(0.0517 * (age - 35))) / 60,
+            opioid=torch.zeros_like(age),
         )
 
 
@@ -81,7 +83,8 @@ class Eleveld:
 class Schnider:
     """Kinetics of Schnider et al. (1998), Anesthesiology 88:1170, ke0 of Schnider et al. (1999), 90:1502.
 
-    Effect of Bouillon et al. (2004), Anesthesiology 100:1353, with remifentanil held at `remifentanil` ng/mL. CV of
+    Effect of Bouillon et al. (2004), Anesthesiology 100:1353, with remifentanil held at `remifentanil` ng/mL, which
+    adds to propofol as a share of its own half-effect concentration of 19.3 ng/mL. CV of
     V1 4.04, V2 1, V3 14.35, CL 10.05, Q2 1, Q3 11.79, Ce50 18.2, gamma 30.4 %; of ke0 42 % (a design choice). The
     monitor's delay is that of Eleveld.
     """
@@ -111,7 +114,14 @@ class Schnider:
     def effect(self, context: Tensor) -> Effect:
         age = context[:, 0]
         one = torch.ones_like(age)
-        return Effect(97.4 * one, 4.47 * one, 1.43 * one, 1.43 * one, (15 + torch.exp(0.0517 * (age - 35))) / 60)
+        return Effect(
+            awake=97.4 * one,
+            half_effect=4.47 * one,
+            below=1.43 * one,
+            above=1.43 * one,
+            delay=(15 + torch.exp(0.0517 * (age - 35))) / 60,
+            opioid=self.remifentanil / 19.3 * one,
+        )
 
 
 def fat_free_mass(age: Tensor, weight: Tensor, height: Tensor, male: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def test_sb3_check_env(name, options):
     stable_baselines3.common.env_checker.check_env(gymnasium.make(name, **options), warn=True)
 
 
-def test_vector_rows_equal_single_environments_with_resets_out_of_step(name, short, actions_for):
+def test_vector_rows_equal_single_environments_with_resets_out_of_step(name, short, actions_for, ends_early):
     actions = actions_for(STEPS, ROWS)
     expected = singles(name, short, 20, actions)
     env = make_vec(name, ROWS, short)
@@ -68,7 +68,8 @@ def test_vector_rows_equal_single_environments_with_resets_out_of_step(name, sho
                 assert infos["_final_obs"][row] and infos["_final_info"][row]
                 np.testing.assert_allclose(infos["final_obs"][row], final, atol=1e-5)
                 np.testing.assert_allclose(infos["final_info"]["costs"][row], costs, atol=1e-5)
-    assert len(ends) > STEPS // HORIZON, "no reset came out of step: the law was not tested"
+    resets = STEPS // HORIZON
+    assert len(ends) > resets if ends_early else len(ends) == resets, "no reset came out of step"
 
 
 def test_sb3_rows_equal_the_vector_environment(name, short, actions_for):
@@ -116,7 +117,7 @@ def test_same_seed_same_path(name, short, actions_for):
     assert not np.array_equal(paths[0][0], env.reset(seed=12)[0])
 
 
-def test_outcomes_terminate_and_only_the_horizon_truncates(name, short, actions_for):
+def test_outcomes_terminate_and_only_the_horizon_truncates(name, short, actions_for, ends_early):
     env = make_vec(name, 32, short)
     env.reset(seed=0)
     decisions = np.zeros(32, dtype=int)
@@ -128,7 +129,7 @@ def test_outcomes_terminate_and_only_the_horizon_truncates(name, short, actions_
         np.testing.assert_array_equal(truncated, ~terminated & (decisions == HORIZON))
         seen |= {*terminated.tolist(), *(["horizon"] if truncated.any() else [])}
         decisions[terminated | truncated] = 0
-    assert seen == {True, False, "horizon"}
+    assert seen == ({True, False, "horizon"} if ends_early else {False, "horizon"})
 
 
 def test_observations_are_fresh_and_within_the_space(name, short, actions_for):

@@ -58,7 +58,7 @@ def test_induction_and_maintenance_give_the_known_course_of_the_bis(
     states = infuse(typical(population), 60, 60)
     for minute, bis in zip((2, 5, 10, 30, 60), expected, strict=True):
         m = PropofolMemory.unpack(states[minute - 1])
-        ours = hypnosis(m.past[0], m.half_effect[0], m.slopes, m.awake[0])
+        ours = hypnosis(m.past[0], m)
         assert ours.item() == pytest.approx(bis, abs=2.2 if minute == 2 else 0.6)
 
 
@@ -124,7 +124,7 @@ def test_the_monitor_lags_by_the_age_dependent_delay() -> None:
         state = model.step(state, rate, torch.full((2,), 2.5 / 3600), torch.zeros(2, 2))
         m = PropofolMemory.unpack(state.memory)
         bis.append(state.vitals[:, 0])
-        truth.append(hypnosis(m.past[0], m.half_effect[0], m.slopes, m.awake[0]))
+        truth.append(hypnosis(m.past[0], m))
     shown, at_once = torch.stack(bis), torch.stack(truth)
     for row, seconds in ((0, 16.0), (1, 15 + np.exp(0.0517 * 50))):
         lagged = np.interp(2.5 * np.arange(60) - seconds, 2.5 * np.arange(60), at_once[:, row].numpy())
@@ -205,3 +205,11 @@ def test_wrong_shapes_and_settings_are_errors() -> None:
         model.admit(torch.zeros(4, 2), torch.zeros(4, 22))
     with pytest.raises(ValueError, match="positive"):
         Propofol(longest_hours=0)
+
+
+def test_remifentanil_adds_to_propofol_as_published() -> None:
+    """Half of its own half-effect concentration stands for half of propofol's; with both the index is at half."""
+    model = Propofol(population=Schnider(remifentanil=19.3 / 2), variability=0.0, arousal=0.0, noise_sd=0.0)
+    m = PropofolMemory.unpack(model.admit(REFERENCE, torch.zeros(1, model.admit_noise_dim)).memory)
+    assert hypnosis(m.half_effect[0] / 2, m).item() == pytest.approx(97.4 / 2, rel=1e-5)
+    assert hypnosis(torch.zeros(1), m).item() == pytest.approx(97.4 / (1 + 0.5**1.43), rel=1e-5)
