@@ -163,7 +163,7 @@ def page(rows: list[Comparison]) -> str:
         "# Radiomics beside published values",
         "",
         "Made by `python -m posology.experiments.studies.radiomics FOLDER`, where FOLDER holds the volumes and tables",
-        "of pyradiomics' own tests: two brain tumours, a breast lesion (van Griethuysen et al. 2017, Cancer Res 77:e104).",
+        "of pyradiomics' own tests: two brain tumours and a breast lesion (van Griethuysen 2017, Cancer Res 77:e104).",
         f"{len(rows)} published values compared; {len(rows) - len(far)} agree to a relative {CLOSE:g}.",
         "",
         "| setting | family | values | largest relative difference | beyond 1e-4 |",
@@ -186,11 +186,11 @@ def page(rows: list[Comparison]) -> str:
 
 
 _WHY = """Only features of the mesh differ: its area, its volume, and the two ratios made of them. Where four voxels
-meet in a plane and two diagonal ones are inside (an ambiguous face), our marching cubes cut both neighbouring cubes alike,
-so that every mesh is closed (a test checks it on random masks). The published values fit a table that reverses a cube
-with most of its corners inside: it cuts the two cubes differently and leaves a hole. The breast lesion has no ambiguous
-face and agrees to 1e-12. The second brain tumour has one: its volume agrees, its published area lacks what closes the
-hole. The first has seven. A mesh with a hole has no volume of its own: it changes with the origin."""
+meet in a plane and two diagonal ones are inside (an ambiguous face), our marching cubes cut both neighbouring cubes
+alike, so that every mesh is closed (a test checks it on random masks). The published values fit a table that reverses a
+cube with most of its corners inside: it cuts the two cubes differently and leaves a hole. The breast lesion has no
+ambiguous face and agrees to 1e-12. The second brain tumour has one: its volume agrees, its published area lacks what
+closes the hole. The first has seven. A mesh with a hole has no volume of its own: it changes with the origin."""
 
 
 def main(
