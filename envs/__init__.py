@@ -18,6 +18,7 @@ ENVS: dict[str, str] = {
     "posology/Propofol-v0": "propofol:propofol",
     "posology/Glucose-v0": "glucose:glucose",
     "posology/HIV-v0": "hiv:hiv",
+    "posology/Tumor-v0": "tumor:tumor",
     "posology/Learned-v0": "learned:learned",
 }
 

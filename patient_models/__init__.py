@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "sepsis": "sepsis:Sepsis",
+    "tumor": "tumor:Tumor",
+    "tumor_benchmark": "tumor_benchmark:TumorBenchmark",
     "hiv": "hiv:HIV",
     "glucose": "glucose:Glucose",
     "propofol": "propofol:Propofol",
