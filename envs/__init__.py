@@ -31,6 +31,7 @@ REWARDS: dict[str, str] = {
     "glucose_risk": "cost_rewards:glucose_risk",
     "hiv_benefit": "hiv_rewards:hiv_benefit",
     "hiv_control": "hiv_rewards:hiv_control",
+    "chemoradiation": "tumor_reward:tumor_reward",
 }
 
 

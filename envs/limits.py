@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..contracts import Constraint, Spec
 from .constraints import sepsis_limits
 from .state_limits import glucose_limits, hiv_limits, propofol_limits
+from .tumor_constraints import tumor_limits
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ KNOWN = (
     Known(frozenset({("propofol", "mg/kg/h"), ("bis", ""), ("map", "mmHg")}), propofol_limits),
     Known(frozenset({("bolus", "U/kg/h"), ("cgm", "mg/dL")}), glucose_limits),
     Known(frozenset({("protease_inhibitor", "efficacy"), ("cd4", "cells/uL")}), hiv_limits),
+    Known(
+        frozenset({("chemotherapy", "units/week"), ("radiotherapy", "Gy/week"), ("neutrophils", "10^9/L")}),
+        tumor_limits,
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from ..patient_models.tumor import Tumor
 from ..patient_models.tumor_benchmark import DAY, DECISIONS, TumorBenchmark
 from ..patient_models.tumor_spec import WEEK
 from .dose_treatment import DoseTreatment
-from .rewards import SurvivalReward
+from .rewards import Reward, SurvivalReward
 from .tumor_constraints import tumor_limits
 from .tumor_reward import tumor_reward
 
@@ -33,7 +33,7 @@ def tumor(
     """
     if preset not in ("treatment", "benchmark"):
         raise ValueError(f"expected preset 'treatment' or 'benchmark', got {preset!r}")
-    survival = SurvivalReward(alive, died)
+    survival: Reward = SurvivalReward(alive, died)
     if preset == "benchmark":
         return DoseTreatment(
             TumorBenchmark(),

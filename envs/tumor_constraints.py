@@ -75,7 +75,7 @@ class CourseLimit:
         return (self.limit - state.total_dose[:, self.column] / self.per_hours).clamp_min(0)
 
 
-def tumor_limits(spec: Spec) -> tuple[Contraindication | CourseLimit, ...]:
+def tumor_limits(spec: Spec, interval_hours: float = WEEK) -> tuple[Contraindication | CourseLimit, ...]:
     """Chemotherapy only with neutrophils of at least 1.5e9/L; radiotherapy up to 66 Gy in all.
 
     For any spec with `chemotherapy`, `radiotherapy` (Gy/week) and `neutrophils`; KeyError where one is missing.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import DIED, DISCHARGED, PatientState, Spec
+from .rewards import Meaning
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class TumorReward:
     burden: float = 0.02
     died: float = -2.0
     cured: float = 1.0
+
+    @property
+    def meaning(self) -> Meaning:
+        """In words."""
+        return Meaning(
+            reward=f"{self.shrinkage:g} per fall of log(tumour volume + 1 cm3) on the scan; less {self.neutropenia:g} "
+            f"per week with neutrophils below 0.5e9/L, {self.pneumonitis:g} for pneumonitis and {self.burden:g} per "
+            f"unit of chemotherapy; {self.died:g} for death, {self.cured:+g} for cure",
+            text="Tumour shrinkage less the harms of treatment, over at most {hours} hours.",
+        )
 
     def __call__(self, before: PatientState, dose: Tensor, hours: Tensor, after: PatientState, over: Tensor) -> Tensor:
         """Reward (B,) of an interval; 0 for a stay that had ended before it."""

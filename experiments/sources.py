@@ -59,6 +59,22 @@ SOURCES = {
             ),
         ),
     ),
+    "tumor": KnownTruth(
+        environment="posology/Tumor-v0",
+        clinician="tumor_clinician:TumorClinician",
+        task="tumor_simulated",
+        memory="tumor_memory:TRUTH",
+        model="tumour of Geng et al. with marrow and lung injury",
+        reward="chemoradiation",
+        rules=(
+            Rule(
+                "tumor_rule",
+                "Rule by count and scan",
+                "A course of 60 Gy, and weekly chemotherapy by the blood count and the size on the last scan.",
+                "tumor_rule:TumorRule",
+            ),
+        ),
+    ),
 }
 
 

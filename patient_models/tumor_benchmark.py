@@ -54,7 +54,7 @@ class BenchmarkMemory(NamedTuple):
     def unpack(cls, memory: Tensor) -> BenchmarkMemory:
         """The columns of memory (B, M), each contiguous."""
         columns = memory.t().contiguous()
-        return cls(*columns[:-WINDOW].unbind(0), columns[-WINDOW:])
+        return cls(*(*columns[:-WINDOW].unbind(0), columns[-WINDOW:]))
 
 
 COLUMN = {name: index for index, name in enumerate(BenchmarkMemory._fields[:-1])}
@@ -96,19 +96,24 @@ class TumorBenchmark:
         traits = draw_traits(noise[:, :DRAWS], None if context is None else context[:, 0])
         context = traits.kind[:, None]
         none = torch.zeros_like(traits.alpha)
-        before = Tumor(traits.alpha, traits.growth, traits.chemosensitivity, volume_of(traits.diameter), none)
+        size = volume_of(traits.diameter)
+        start = Tumor(traits.alpha, traits.growth, traits.chemosensitivity, size, none)
+        volume = next_day(start, none, none, noise[:, DRAWS]).volume.clamp(max=DEATH_VOLUME)
         memory = BenchmarkMemory(
-            *next_day(before, none, none, noise[:, DRAWS]),
+            alpha=traits.alpha,
+            growth=traits.growth,
+            chemosensitivity=traits.chemosensitivity,
+            volume=volume,
+            concentration=none,
             stage=traits.stage,
             days=torch.ones_like(none),
             diameters=torch.cat((traits.diameter[None], none.expand(WINDOW - 1, -1))),
         )
-        volume = memory.volume.clamp(max=DEATH_VOLUME)
         return PatientState(
             vitals=volume[:, None],
             seen=torch.ones_like(context, dtype=torch.bool),
             age=torch.zeros_like(context),
-            memory=memory._replace(volume=volume).pack(),
+            memory=memory.pack(),
             belief=noise.new_zeros(len(noise), 0),
             context=context,
             hours=none,

@@ -45,7 +45,7 @@ class BenchmarkClinician:
 
     def dose(self, state: PatientState, noise: Tensor) -> Tensor:
         """Units and Gy (B, 2) of today from noise (B, 2), a column each."""
-        treated = ndtr(noise) < torch.sigmoid(self.log_odds(state))[:, None]
+        treated: Tensor = ndtr(noise) < torch.sigmoid(self.log_odds(state))[:, None]
         return treated * noise.new_tensor((1.0, FRACTION))
 
     def log_prob(self, state: PatientState, dose: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class TumorClinician:
         return len(SPEC.drugs)
 
     def rule(self, state: PatientState) -> Tensor:
-        """Units per week (B,) that severity and chance multiply: 2 for twelve weeks, then a twentieth of that.
+        """Units per week (B,) that severity and chance multiply: 1 for twelve weeks, then a twentieth of that.
 
         Halved with neutrophils below 1.5e9/L, a twentieth below 1.
         """

@@ -6,8 +6,8 @@ al. (2002), J Clin Oncol 20:4713. Time in hours:
 
 P' = k P [(1 - slope C) (N0 / N)^g - 1],  three transit cells T1' = k (P - T1), ...,  N' = k (T3 - N),  k = 4 / MTT
 
-One unit of chemotherapy counts as 20 mg of docetaxel (a design choice): the approved Japanese dose of 60 mg/m2 every
-three weeks, 100 mg at 1.67 m2, is five units. Left out: the rise of the count under dexamethasone, and acid
+One unit of chemotherapy counts as 40 mg of docetaxel (a design choice): the approved Japanese dose of 60 mg/m2 every
+three weeks, 100 mg at 1.67 m2, is two and a half units. Left out: the rise of the count under dexamethasone, and acid
 glycoprotein. A dose is a bolus at the start of its day instead of an infusion of an hour, which moves the nadir by
 less than 1 %.
 """
@@ -31,9 +31,9 @@ SLOPE, SLOPE_SD = 17.9, math.log1p(0.682**2) ** 0.5  # L/mg
 FEEDBACK = 0.196  # g
 BASELINE, BASELINE_SD = 3.4, 0.3  # N0, 10^9/L: a design choice
 RESIDUAL = 0.291  # SD of the logarithm of a measured count
-SUBSTEPS = 4  # of a day: 6 h; halving them changes no count by more than .5 %
+SUBSTEPS = (1.0, 3.0, 8.0, 12.0)  # hours of a day, short where docetaxel falls fast: within 2 % for 99 % of counts
 DRAWS = 5  # noise columns of `draw_marrow`
-_LEAST = 1e-4  # 10^9/L
+_LEAST = 1e-6  # 10^9/L
 
 
 class Marrow(NamedTuple):
@@ -75,33 +75,33 @@ def draw_marrow(noise: Tensor, variability: float = 1.0) -> Marrow:
     )
 
 
-def one_day(marrow: Marrow, units: Tensor, substeps: int = SUBSTEPS) -> tuple[Marrow, Tensor]:
+def one_day(marrow: Marrow, units: Tensor, substeps: tuple[float, ...] = SUBSTEPS) -> tuple[Marrow, Tensor]:
     """The marrow a day after `units` (B,) of chemotherapy, and the mean share of the day in neutropenia (B,).
 
     Neutropenia counts as 1 / (1 + (N / .5)^4): half at .5e9/L, the limit of grade 4.
     """
-    h = 24 / substeps
-    kept = torch.exp(-marrow.decay * h)
-    exposure = marrow.slope * marrow.share * (1 - kept) / (marrow.decay * h)  # mean effect per mg in each mode
-    amounts, cells, low = marrow.amounts + DOCETAXEL * units, marrow.cells, torch.zeros_like(units)
-    for _ in range(substeps):
-        kill = 1 - (exposure * amounts).sum(0)
-        cells = _runge_kutta(cells, kill, marrow.rate[0] * h, marrow.baseline[0])
-        amounts = amounts * kept
-        low = low + 1 / (1 + (cells[4] / 0.5) ** 4)
-    return marrow._replace(amounts=amounts, cells=cells), low / substeps
+    amounts, low = marrow.amounts + DOCETAXEL * units, torch.zeros_like(units)
+    y = torch.cat((marrow.cells[:1].log(), marrow.cells[1:]))  # the logarithm of what falls a thousandfold is smooth
+    for hours in substeps:
+        left = amounts * torch.exp(-marrow.decay * hours)
+        effect = (marrow.slope * marrow.share * (amounts - left) / marrow.decay).sum(0) / hours
+        y = _runge_kutta(y, 1 - effect, marrow.rate[0] * hours, marrow.baseline[0])
+        amounts = left
+        low = low + hours / (1 + (y[4] / 0.5) ** 4)
+    cells = torch.cat((y[:1].exp(), y[1:])).clamp_min(_LEAST)
+    return marrow._replace(amounts=amounts, cells=cells), low / 24
 
 
 def _runge_kutta(y: Tensor, kill: Tensor, kh: Tensor, baseline: Tensor) -> Tensor:
-    """Cells (5, B) after a sub-step of kh = k x hours (B,), the drug's effect 1 - slope C constant at its mean."""
+    """Log proliferating and other cells (5, B) after a sub-step of kh = k x hours (B,), the drug's effect averaged."""
 
     def slope(x: Tensor) -> Tensor:
         feedback = (baseline / x[4].clamp_min(_LEAST)) ** FEEDBACK
-        inflow = torch.cat(((x[0] * kill * feedback)[None], x[:4]))
-        return kh * (inflow - x)
+        chain = torch.cat((x[:1].exp(), x[1:]))
+        return kh * torch.cat(((kill * feedback - 1)[None], chain[:-1] - chain[1:]))
 
     first = slope(y)
     second = slope(y + first / 2)
     third = slope(y + second / 2)
     fourth = slope(y + third)
-    return (y + (first + 2 * (second + third) + fourth) / 6).clamp_min(_LEAST)
+    return y + (first + 2 * (second + third) + fourth) / 6

@@ -29,8 +29,8 @@ class Schedule:
     def scanned(self, hours: Tensor, noise: Tensor) -> Tensor:
         """Whether the week that ended at `hours` (B,) since admission ended with a scan (B,) bool."""
         number = torch.round(hours / WEEK)
-        due = (number % self.weeks) == 0
-        return due & (ndtr(noise[:, 3]) >= self.missed)
+        kept: Tensor = ndtr(noise[:, 3]) >= self.missed
+        return ((number % self.weeks) == 0) & kept
 
 
 def measure(m: TumorMemory, noise: Tensor) -> Tensor:

@@ -81,9 +81,10 @@ def _category(noise: Tensor, weights: tuple[int, ...]) -> Tensor:
 def _diameter(stage: Tensor, noise: Tensor, smallest: float, largest: float) -> Tensor:
     """Truncated lognormal diameters (B,) cm of patients in these stages (B,) int64."""
     mean, sd, most = noise.new_tensor(SIZES)[stage].unbind(1)
-    low = ndtr((noise.new_tensor(max(smallest, SMALLEST)).log() - mean) / sd)
-    high = ndtr((most.clamp_max(largest).log() - mean) / sd)
-    return (mean + sd * ndtri(low + (high - low) * ndtr(noise))).exp()
+    low: Tensor = ndtr((noise.new_tensor(max(smallest, SMALLEST)).log() - mean) / sd)
+    high: Tensor = ndtr((most.clamp_max(largest).log() - mean) / sd)
+    log: Tensor = mean + sd * ndtri(low + (high - low) * ndtr(noise))
+    return log.exp()
 
 
 def _alpha(noise: Tensor) -> Tensor:

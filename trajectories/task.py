@@ -157,6 +157,7 @@ class Outcome(_Part):
     died: tuple[Pattern, ...]
     died_within: float = Field(0.0, ge=0)  # hours after the end of the stay that a death still counts as its outcome
     censored: tuple[Pattern, ...] = ()
+    names: tuple[str, ...] = Spec.outcomes  # of still being in care, and of the first two
 
 
 class DecisionRule(_Part):
@@ -216,4 +217,5 @@ class Task(_Part):
             features=tuple(rule.feature(name, rule.max_age) for name, rule in self.features.items()),
             drugs=tuple(Drug(n, d.unit, d.high, d.levels, d.cuts, d.label) for n, d in self.drugs.items()),
             context=tuple(rule.feature(name, Feature.max_age) for name, rule in self.context.items()),
+            outcomes=self.outcome.names,
         )

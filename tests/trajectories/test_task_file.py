@@ -17,8 +17,9 @@ def test_every_shipped_task_loads() -> None:
     assert {"sepsis", "sepsis_simulated"} <= set(shipped_tasks())
     for name in shipped_tasks():
         task = load_task(name)
-        assert task.name == name and task.spec.actions == 25
-        assert [d.name for d in task.spec.drugs] == ["fluid", "norepinephrine"]
+        assert task.name == name and task.spec.actions > 1
+        if name.startswith("sepsis"):
+            assert task.spec.actions == 25 and [d.name for d in task.spec.drugs] == ["fluid", "norepinephrine"]
 
 
 def test_both_sepsis_tasks_have_the_same_dose_levels() -> None:
