@@ -12,6 +12,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing Posology into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps icu-sepsis \
+	  || echo "icu-sepsis could not be installed: the tests of ICU-Sepsis will be skipped"
 	@touch $@
 
 demo: $(STAMP)  ## the main job on the built-in cohort; ends with the report's path

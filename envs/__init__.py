@@ -19,6 +19,7 @@ ENVS: dict[str, str] = {
     "posology/Glucose-v0": "glucose:glucose",
     "posology/HIV-v0": "hiv:hiv",
     "posology/Tumor-v0": "tumor:tumor",
+    "posology/ICUSepsis-v0": "icu_sepsis:icu_sepsis",
     "posology/Learned-v0": "learned:learned",
 }
 

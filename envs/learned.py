@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..contracts import BeliefModel, PatientModel, Treatment
+from ..patient_models.icu_sepsis import icu_sepsis
+from ..patient_models.icu_sepsis_spec import SPEC as ICU_SEPSIS
 from ..patient_models.learned_model import load_model
 from . import reward as reward_of
 from .actions import Action
+from .available import only_available
 from .belief import with_belief
 from .dose_treatment import DoseTreatment
 from .limits import known_limits
@@ -33,7 +36,7 @@ def learned(
     With a positive `penalty`, each decision costs that much times the ensemble's disagreement; with `belief`, states
     carry what the model infers from what is observed, and the policy sees it. The interval is the model's own step,
     or 4 h. The `reward` is one of the table, `alive` and `died` are options of survival. Constraints are those known
-    for the spec's drugs.
+    for the spec's drugs; on records of ICU-Sepsis, inadmissible actions are masked as they are in its truth.
     """
     patient = load_model(model) if isinstance(model, str | Path) else model
     hours = interval_hours if interval_hours is not None else patient.fixed_hours or 4.0
@@ -48,6 +51,8 @@ def learned(
         bootstrap_at_horizon=bootstrap_at_horizon,
         action=action,
     )
+    if patient.spec == ICU_SEPSIS:
+        core = only_available(core, icu_sepsis())
     core = pessimistic(core, penalty) if penalty else core
     return with_belief(core, _believer(patient)) if belief else core
 

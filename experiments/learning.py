@@ -20,6 +20,7 @@ from ..envs import decisions, sb3_env, treatment
 from ..patient_models import load_model, model
 from ..patient_models.learned_affine import Affine
 from ..patient_models.lstm import LSTMConfig, LSTMEnsemble
+from ..patient_models.tabular import Tabular
 from ..trajectories.task import Task
 from .config import ExperimentConfig
 from .reading import Cohort
@@ -176,7 +177,7 @@ def _ppo(
     return run.stage(f"ppo_{penalty:g}", key, title, fit, _load_policy)
 
 
-def _load_patient(folder: Path) -> LSTMEnsemble | Affine:
+def _load_patient(folder: Path) -> LSTMEnsemble | Affine | Tabular:
     return load_model(folder / "model")
 
 

@@ -75,6 +75,27 @@ SOURCES = {
             ),
         ),
     ),
+    "icu_sepsis": KnownTruth(
+        environment="posology/ICUSepsis-v0",
+        clinician="icu_sepsis_clinician:ICUSepsisClinician",
+        task="icu_sepsis",
+        memory="tabular:COLUMN",
+        model="ICU-Sepsis MDP",
+        rules=(
+            Rule(
+                "expert_mode",
+                "Most frequent expert action",
+                "In every state the admissible action that the published expert takes most often.",
+                "icu_sepsis_clinician:ModalClinician",
+            ),
+            Rule(
+                "optimal",
+                "Optimal policy",
+                "What dynamic programming finds with the true transitions: the best that any policy can do.",
+                "icu_sepsis_clinician:OptimalClinician",
+            ),
+        ),
+    ),
 }
 
 

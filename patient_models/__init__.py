@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .learned_affine import Affine
     from .lstm_ensemble import LSTMEnsemble
+    from .tabular import Tabular
 
 MODELS: dict[str, str] = {
     "sepsis": "sepsis:Sepsis",
@@ -18,6 +19,7 @@ MODELS: dict[str, str] = {
     "hiv": "hiv:HIV",
     "glucose": "glucose:Glucose",
     "propofol": "propofol:Propofol",
+    "icu_sepsis": "icu_sepsis:icu_sepsis",
     "lstm": "lstm:fit_lstm",
     "linear": "linear:fit_linear",
     "persistence": "persistence:fit_persistence",
@@ -34,8 +36,8 @@ def model(name: str) -> Callable[..., Any]:
     return builder
 
 
-def load_model(folder: str | Path) -> LSTMEnsemble | Affine:
-    """The learned patient saved in `folder`; FileNotFoundError or ValueError say what is missing or does not fit."""
+def load_model(folder: str | Path) -> LSTMEnsemble | Affine | Tabular:
+    """The learned or tabular patient saved in `folder`; FileNotFoundError or ValueError say what is wrong."""
     from .learned_model import load_model as load
 
     return load(folder)

@@ -1,4 +1,4 @@
-"""Any learned patient from its folder."""
+"""Any learned or tabular patient from its folder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from pathlib import Path
 from .learned_affine import Affine
 from .learned_files import kind_of
 from .lstm_ensemble import KIND, LSTMEnsemble
+from .tabular import Tabular
+from .tabular_files import KIND as TABULAR
+from .tabular_files import load_tabular
 
 
-def load_model(folder: str | Path) -> LSTMEnsemble | Affine:
-    """The learned patient saved in `folder`; FileNotFoundError or ValueError where there is none."""
-    return LSTMEnsemble.load(folder) if kind_of(folder) == KIND else Affine.load(folder)
+def load_model(folder: str | Path) -> LSTMEnsemble | Affine | Tabular:
+    """The learned or tabular patient saved in `folder`; FileNotFoundError or ValueError where there is none."""
+    kind = kind_of(folder)
+    if kind == TABULAR:
+        return load_tabular(folder)
+    return LSTMEnsemble.load(folder) if kind == KIND else Affine.load(folder)
