@@ -20,6 +20,7 @@ ENVS: dict[str, str] = {
     "posology/HIV-v0": "hiv:hiv",
     "posology/Tumor-v0": "tumor:tumor",
     "posology/ICUSepsis-v0": "icu_sepsis:icu_sepsis",
+    "posology/Warfarin-v0": "warfarin:warfarin",
     "posology/Learned-v0": "learned:learned",
 }
 
@@ -33,6 +34,8 @@ REWARDS: dict[str, str] = {
     "hiv_benefit": "hiv_rewards:hiv_benefit",
     "hiv_control": "hiv_rewards:hiv_control",
     "chemoradiation": "tumor_reward:tumor_reward",
+    "inr_in_range": "anticoagulation_reward:inr_in_range",
+    "inr_distance": "anticoagulation_reward:inr_distance",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from ..contracts import Spec
+from ..contracts import PatientState, Spec
 from ..trajectories.levels import action_of_dose, dose_of_action
 
 Action = Literal["levels", "continuous"]
@@ -19,12 +19,14 @@ class ActionRule(Protocol):
 
     @property
     def count(self) -> int | None: ...  # A, or None: continuous (B, U) in -1..1
-    def encode(self, dose: Tensor) -> Tensor: ...
-    def decode(self, action: Tensor) -> Tensor: ...
+    def encode(self, state: PatientState, dose: Tensor) -> Tensor: ...
+    def decode(self, state: PatientState, action: Tensor) -> Tensor: ...
 
 
-def action_rule(spec: Spec, action: Action) -> ActionRule:
-    """The rule of that name; ValueError for another name, or where levels are asked of a drug that has none."""
+def action_rule(spec: Spec, action: Action | ActionRule) -> ActionRule:
+    """The rule itself, or that of that name; ValueError for another name, or for levels of a drug that has none."""
+    if not isinstance(action, str):
+        return action
     if action == "continuous":
         return ContinuousDoses(spec)
     if action != "levels":
@@ -50,11 +52,11 @@ class DoseLevels:
         """A."""
         return self.spec.actions
 
-    def encode(self, dose: Tensor) -> Tensor:
+    def encode(self, state: PatientState, dose: Tensor) -> Tensor:
         """Action (B,) int64 whose levels the mean rates (B, U) fall into."""
         return action_of_dose(self.spec, dose)
 
-    def decode(self, action: Tensor) -> Tensor:
+    def decode(self, state: PatientState, action: Tensor) -> Tensor:
         """Fixed dose (B, U) of each action (B,) int64 in 0..A-1."""
         return self.table(action.device)[action]
 
@@ -81,11 +83,11 @@ class ContinuousDoses:
         """None: there are no discrete actions to count."""
         return None
 
-    def encode(self, dose: Tensor) -> Tensor:
+    def encode(self, state: PatientState, dose: Tensor) -> Tensor:
         """Action (B, U) float32 of mean rates (B, U); 1 for rates beyond the usable range."""
         return 2 * (dose / self._top(dose.device)).clamp(0, 1).sqrt() - 1
 
-    def decode(self, action: Tensor) -> Tensor:
+    def decode(self, state: PatientState, action: Tensor) -> Tensor:
         """Mean rates (B, U) of actions (B, U), which are clipped to -1..1."""
         return self._top(action.device) * ((action.clamp(-1, 1) + 1) / 2).square()
 

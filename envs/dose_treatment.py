@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ..contracts import IN_CARE, BeliefModel, Constraint, PatientModel, PatientState, Spec, Step
-from .actions import Action, ActionRule, DoseLevels, action_rule
+from .actions import Action, ActionRule, action_rule
 from .constraints import CLOCK
 from .observation import Layout
 from .rewards import Reward, SurvivalReward
-
-Visits = Callable[[PatientState, Tensor], Tensor]
-"""From a state and the dose (B, U) decided on to the hours (B,) until the next decision."""
+from .visits import Visits
 
 
 @dataclass(frozen=True)
 class DoseTreatment:
     """Every `interval_hours` a dose of each drug is given, for at most `horizon` decisions.
 
-    An action is one of A dose-level combinations, or with `action="continuous"` a point (U,) of -1..1. With `visits`,
-    decisions are irregular: that rule says when the next one is due, `interval_hours` is the shortest interval, and
-    the last one ends at the horizon, which is `horizon` times the shortest. Death and discharge terminate, only the
-    horizon truncates. Constraints are reported as costs; with `enforce` they also mask discrete actions (`allowed`)
-    and cap what is executed. ValueError where the patient knows only another step, or levels are asked of a drug that
-    has none.
+    An action is one of A dose-level combinations, with `action="continuous"` a point (U,) of -1..1, or what another
+    rule makes of it. With `visits`, decisions are irregular: that rule says when the next one is due, `interval_hours`
+    is the shortest interval, and the last one ends at the horizon, which is `horizon` times the shortest. Death and
+    discharge terminate, only the horizon truncates. Constraints are reported as costs; with `enforce` they also mask
+    discrete actions (`allowed`) and cap what is executed. ValueError where the patient knows only another step, or
+    levels are asked of a drug that has none.
     """
 
     patient: PatientModel
@@ -38,7 +35,7 @@ class DoseTreatment:
     interval_hours: float = 4.0
     enforce: bool = False
     bootstrap_at_horizon: bool = False
-    action: Action = "levels"
+    action: Action | ActionRule = "levels"
     visits: Visits | None = None
 
     def __post_init__(self) -> None:
@@ -107,22 +104,22 @@ class DoseTreatment:
     def allowed(self, state: PatientState) -> Tensor | None:
         """Permitted actions (B, A) bool where constraints are enforced on discrete actions, else None."""
         hard = [c for c in self.constraints if c.hard]
-        if not (self.enforce and hard and isinstance(self.rule, DoseLevels)):
+        if not (self.enforce and hard) or self.rule.count is None:
             return None
         columns = []
-        for dose in self.rule.table(state.vitals.device):
-            each = dose.expand(len(state), -1)
+        for action in range(self.rule.count):
+            each = self.rule.decode(state, torch.full_like(state.outcome, action))
             hours = self._until_next(state, each)
             columns.append(torch.stack([c.permits(state, each, hours) for c in hard]).all(0))
         return torch.stack(columns, 1)
 
     def encode(self, state: PatientState, dose: Tensor) -> Tensor:
         """Action, (B,) int64 or (B, U), of the mean rates (B, U)."""
-        return self.rule.encode(dose)
+        return self.rule.encode(state, dose)
 
     def decode(self, state: PatientState, action: Tensor) -> Tensor:
         """Dose (B, U) of each action, (B,) int64 or (B, U)."""
-        return self.rule.decode(action)
+        return self.rule.decode(state, action)
 
     def interval(self, state: PatientState, action: Tensor) -> Tensor:
         """Hours (B,) until the next decision."""

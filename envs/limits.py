@@ -9,6 +9,7 @@ from ..contracts import Constraint, Spec
 from .constraints import sepsis_limits
 from .state_limits import glucose_limits, hiv_limits, propofol_limits
 from .tumor_constraints import tumor_limits
+from .warfarin_limits import warfarin_limits
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ KNOWN = (
         frozenset({("chemotherapy", "units/week"), ("radiotherapy", "Gy/week"), ("neutrophils", "10^9/L")}),
         tumor_limits,
     ),
+    Known(frozenset({("warfarin", "mg/d"), ("inr", "")}), warfarin_limits),
 )
 
 

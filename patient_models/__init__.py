@@ -20,6 +20,7 @@ MODELS: dict[str, str] = {
     "glucose": "glucose:Glucose",
     "propofol": "propofol:Propofol",
     "icu_sepsis": "icu_sepsis:icu_sepsis",
+    "warfarin": "warfarin:Warfarin",
     "lstm": "lstm:fit_lstm",
     "linear": "linear:fit_linear",
     "persistence": "persistence:fit_persistence",

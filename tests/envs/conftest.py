@@ -135,6 +135,12 @@ def ends_early(name):
 
 
 @pytest.fixture
+def irregular(name):
+    """Whether visits are irregular, so that the horizon may come after fewer decisions."""
+    return name == "posology/Warfarin-v0"
+
+
+@pytest.fixture
 def core(name, options):
     """The treatment of every registered environment."""
     return treatment(name, **options)

@@ -72,12 +72,12 @@ def test_a_whole_step_runs_without_data(core, actions_for):
     assert result.obs.shape == (8, core.observation_dim)
 
 
-def test_both_autoresets_give_the_same_ward(core, actions_for, ends_early, monkeypatch):
+def test_both_autoresets_give_the_same_ward(core, actions_for, ends_early, irregular, monkeypatch):
     wards = []
     for by_index in (True, False):
         monkeypatch.setattr("posology.envs.ward.resets_by_index", lambda device, by_index=by_index: by_index)
         ward, ends = open_ward(core, seeds(0, 32)), 0
-        for action in torch.as_tensor(actions_for(8, 32)):
+        for action in torch.as_tensor(actions_for(24 if irregular else 8, 32)):
             result = advance(core, ward, action)
             ward, ends = result.ward, ends + int(result.done.sum())
         assert (ends > 0) == ends_early

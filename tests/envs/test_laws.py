@@ -117,7 +117,7 @@ def test_same_seed_same_path(name, short, actions_for):
     assert not np.array_equal(paths[0][0], env.reset(seed=12)[0])
 
 
-def test_outcomes_terminate_and_only_the_horizon_truncates(name, short, actions_for, ends_early):
+def test_outcomes_terminate_and_only_the_horizon_truncates(name, short, actions_for, ends_early, irregular):
     env = make_vec(name, 32, short)
     env.reset(seed=0)
     decisions = np.zeros(32, dtype=int)
@@ -126,7 +126,9 @@ def test_outcomes_terminate_and_only_the_horizon_truncates(name, short, actions_
         _, _, terminated, truncated, infos = env.step(action)
         decisions += 1
         np.testing.assert_array_equal(terminated, infos["outcome"] != IN_CARE)
-        np.testing.assert_array_equal(truncated, ~terminated & (decisions == HORIZON))
+        last = ~terminated & (decisions == HORIZON)
+        np.testing.assert_array_equal(last, truncated & last if irregular else truncated)
+        assert not (truncated & terminated).any() and decisions.max() <= HORIZON
         seen |= {*terminated.tolist(), *(["horizon"] if truncated.any() else [])}
         decisions[terminated | truncated] = 0
     assert seen == ({True, False, "horizon"} if ends_early else {False, "horizon"})
