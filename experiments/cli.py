@@ -1,4 +1,4 @@
-"""The command line: run, compare, watch, simulate, list."""
+"""The command line: run, status, compare, watch, simulate, list."""
 
 from __future__ import annotations
 
@@ -56,6 +56,21 @@ def run(
 
     page = run_experiment(load_config(config, overrides or []), out, force=force, console=console)
     console.print(f"[bold green]report:[/] {page}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, finished or not.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a program.")] = False,
+) -> None:
+    """List the stages of a run: key, state, seconds, and what made a stage stale or from where it will go on.
+
+    Example: posology status runs/demo-4cbdc8b5
+    """
+    from .show import show_status
+    from .status import status as look
+
+    show_status(look(run), Console(), as_json=as_json)
 
 
 @app.command()

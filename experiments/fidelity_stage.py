@@ -11,7 +11,7 @@ from ..evaluation.report import SimulatorReport
 from .config import ExperimentConfig
 from .learning import Learned
 from .reading import Cohort
-from .stages import Run, key_of
+from .stages import Run
 
 FOUND = "simulator.json"
 
@@ -27,11 +27,8 @@ def fidelity_stage(config: ExperimentConfig, run: Run, cohort: Cohort, learned: 
         )
         (folder / FOUND).write_text(section.model_dump_json(indent=1), encoding="utf-8")
 
-    key = key_of(patient=learned.patient_key, cohort=cohort.key, seed=config.seed)
     return run.stage(
         "fidelity",
-        key,
-        "testing the simulator",
         build,
         lambda folder: SimulatorReport.model_validate_json((folder / FOUND).read_text(encoding="utf-8")),
     )

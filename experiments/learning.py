@@ -21,13 +21,13 @@ from ..patient_models import load_model, model
 from ..patient_models.learned_affine import Affine
 from ..patient_models.lstm import LSTMConfig, LSTMEnsemble
 from ..patient_models.tabular import Tabular
+from ..trajectories.checkpoint import Checkpoint
 from ..trajectories.task import Task
 from .config import ExperimentConfig
+from .plan import REFERENCES, ppo_stage
 from .reading import Cohort
-from .stages import Run, key_of
+from .stages import Run
 from .worth import reward_name, reward_options
-
-REFERENCES = ("linear", "persistence")
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,6 @@ class Learned:
     free: Trained  # without a penalty
     candidates: tuple[Trained, ...]  # one per penalty
     chosen: int
-    patient_key: str  # changes with the simulator
-    key: str  # changes with anything learned
 
     @property
     def penalised(self) -> DiscretePolicy:
@@ -64,13 +62,14 @@ class Learned:
 def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int) -> Learned:
     """Fit everything, each part in a stage of its own; patients met in training are seeded from `first_seed`."""
     train, tuning = cohort.splits["train"], cohort.splits["tuning"]
-    key = key_of(cohort=cohort.key, simulator=config.simulator.model_dump(), seed=config.seed)
     settings = LSTMConfig(**config.simulator.model_dump())
 
     def fit_simulator(folder: Path, progress: Progress) -> None:
-        model("lstm")(train, tuning, settings, seed=config.seed, progress=progress).save(folder / "model")
+        fit, checkpoint = model("lstm"), Checkpoint.within(folder, "lstm")
+        fitted = fit(train, tuning, settings, seed=config.seed, progress=progress, checkpoint=checkpoint)
+        fitted.save(folder / "model")
 
-    patient = run.stage("simulator", key, "learning the simulator", fit_simulator, _load_patient)
+    patient = run.stage("simulator", fit_simulator, _load_patient)
     assert isinstance(patient, LSTMEnsemble)
     references = {name: _reference(name, cohort, run, config.seed) for name in REFERENCES}
     simulator = simulator_of(config, cohort.task, patient)
@@ -82,12 +81,11 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         "none": no_treatment(actions),
         "most_frequent": most_frequent(logged.train, actions),
     }
-    ppo_key = key_of(simulator=key, behavior=config.behavior.model_dump(), seed=config.seed)
-    start = _start(run, ppo_key, logged, behavior, config.seed)
+    start = _start(run, logged, behavior, config.seed)
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
         environment = simulator_of(config, cohort.task, patient, penalty)
-        policy = _ppo(config, run, environment, start, penalty=penalty, key=ppo_key, first_seed=first_seed)
+        policy = _ppo(config, run, environment, start, penalty=penalty, first_seed=first_seed)
         trained.append(Trained(penalty, policy, unsupported_share(logged.tuning, policy, behavior)))
     candidates = tuple(trained[1:])
     chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
@@ -101,8 +99,6 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         free=trained[0],
         candidates=candidates,
         chosen=chosen,
-        patient_key=key,
-        key=key_of(simulator=key, behavior=config.behavior.model_dump(), ppo=config.ppo.model_dump()),
     )
 
 
@@ -125,8 +121,7 @@ def _reference(name: str, cohort: Cohort, run: Run, seed: int) -> Affine:
     def fit(folder: Path, progress: Progress) -> None:
         model(name)(train, tuning, seed=seed, progress=progress).save(folder / "model")
 
-    key = key_of(cohort=cohort.key, seed=seed)
-    found = run.stage(f"reference_{name}", key, f"fitting the {name} model", fit, _load_patient)
+    found = run.stage(f"reference_{name}", fit, _load_patient)
     assert isinstance(found, Affine)
     return found
 
@@ -138,20 +133,19 @@ def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: Logged
         fitted = fit_behavior(logged.train, logged.tuning, settings, seed=config.seed, progress=progress)
         save_policy(fitted, folder / "policy")
 
-    key = key_of(cohort=cohort.key, behavior=config.behavior.model_dump(), seed=config.seed)
-    found = run.stage("behavior", key, "fitting the clinician", fit, _load_policy)
+    found = run.stage("behavior", fit, _load_policy)
     assert isinstance(found, BehaviorPolicy)
     return found
 
 
-def _start(run: Run, key: str, logged: LoggedData, behavior: BehaviorPolicy, seed: int) -> NetworkPolicy:
+def _start(run: Run, logged: LoggedData, behavior: BehaviorPolicy, seed: int) -> NetworkPolicy:
     """The fitted clinician in PPO's own network: every policy of a run starts from it."""
 
     def fit(folder: Path, progress: Progress) -> None:
         settings = ImitationConfig(hidden=PPOConfig.hidden, activation=PPOConfig.activation)
         save_policy(imitate(logged.train, behavior, settings, seed=seed, progress=progress), folder / "policy")
 
-    found = run.stage("imitation", key, "imitating the clinician", fit, _load_policy)
+    found = run.stage("imitation", fit, _load_policy)
     assert isinstance(found, NetworkPolicy)
     return found
 
@@ -163,7 +157,6 @@ def _ppo(
     start: NetworkPolicy,
     *,
     penalty: float,
-    key: str,
     first_seed: int,
 ) -> DiscretePolicy:
     settings = PPOConfig(steps=config.ppo.steps, discount=config.evaluation.discount)
@@ -172,9 +165,7 @@ def _ppo(
         env = sb3_env(environment, config.ppo.environments, seed=first_seed, device=config.device)
         save_policy(fit_ppo(env, settings, start=start, seed=config.seed, progress=progress), folder / "policy")
 
-    key = key_of(start=key, ppo=config.ppo.model_dump(exclude={"penalties", "unsupported_limit"}), penalty=penalty)
-    title = f"training PPO, penalty {penalty:g}" if penalty else "training PPO without penalty"
-    return run.stage(f"ppo_{penalty:g}", key, title, fit, _load_policy)
+    return run.stage(ppo_stage(penalty), fit, _load_policy)
 
 
 def _load_patient(folder: Path) -> LSTMEnsemble | Affine | Tabular:

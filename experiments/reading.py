@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -18,18 +17,17 @@ from ..trajectories.task_file import load_task
 from .cohorts import write_cohort
 from .config import ConfigError, ExperimentConfig, SimulatedCohort, data_path
 from .sources import source
-from .stages import Run, key_of
+from .stages import Run
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The stays of a run, whole and by split, and the key that everything learned from them depends on."""
+    """The stays of a run, whole and by split."""
 
     name: str
     task: Task
     records: Records
     splits: dict[str, Trajectories]  # train, tuning, held_out
-    key: str
 
 
 @dataclass(frozen=True)
@@ -52,17 +50,11 @@ def read_cohort(config: ExperimentConfig, run: Run) -> Cohort:
     cohort = config.cohort
     if isinstance(cohort, SimulatedCohort):
         name, task = f"simulated {cohort.source}", load_task(source(cohort.source).task)
-        key = key_of(version=version("posology"), cohort=cohort.model_dump(), seed=config.seed)
-        path = run.stage("cohort", key, "simulating patients", lambda f, p: _simulate(config, f, p), lambda f: f)
-        path = path / "meds"
+        path = run.stage("cohort", lambda f, p: _simulate(config, f, p), lambda f: f) / "meds"
     else:
         path, task = data_path(cohort.path), load_task(cohort.task)
         name = path.name
-        key = key_of(version=version("posology"), files=_listing(path))
-    key = key_of(cohort=key, task=task.model_dump(mode="json"))
-    records = run.stage(
-        "records", key, "reading records", lambda f, p: _save(read_trajectories(path, task, progress=p), f), _load
-    )
+    records = run.stage("records", lambda f, p: _save(read_trajectories(path, task, progress=p), f), _load)
     splits = split(records.trajectories, config.split_salt)
     empty = [name for name, stays in splits.items() if not len(stays)]
     if empty:
@@ -70,7 +62,7 @@ def read_cohort(config: ExperimentConfig, run: Run) -> Cohort:
             f"the {empty[0]} split holds no patient of the {len(records.trajectories)} stays: use more records, or "
             "another split_salt"
         )
-    return Cohort(name, task, records, splits, key_of(records=key, salt=config.split_salt))
+    return Cohort(name, task, records, splits)
 
 
 def _simulate(config: ExperimentConfig, folder: Path, progress: Progress) -> None:
@@ -85,12 +77,6 @@ def _simulate(config: ExperimentConfig, folder: Path, progress: Progress) -> Non
         hidden_confounding=cohort.hidden_confounding,
         progress=progress,
     )
-
-
-def _listing(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of every file: cheap to look at, and different after any edit."""
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    return [(str(f.relative_to(path.parent)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
 
 
 def _save(records: Records, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from .fidelity_stage import fidelity_stage
 from .judge import Bench
 from .judged import policies_to_judge
 from .learning import learn
+from .plan import plan_of
 from .reading import Cohort, read_cohort
 from .sources import Rule, clinician, source, true_treatment
 from .stages import Run, write_text
@@ -37,11 +37,10 @@ def run_experiment(config: ExperimentConfig, out: Path, *, force: bool = False, 
     Finished stages are reused unless `force`. RunBusyError where another process works in the folder; ConfigError and
     MedsError for what cannot be run or read.
     """
-    run = Run(out / f"{config.name}-{config.hash}", console)
+    run = Run(out / f"{config.name}-{config.hash}", plan_of(config), console)
     with run.locked():
         if force:
-            for stage in (path for path in run.folder.iterdir() if path.is_dir()):
-                shutil.rmtree(stage)
+            run.clear()
         write_text(run.folder / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         cohort = read_cohort(config, run)
         _show_cohort(console, cohort)

@@ -15,7 +15,7 @@ from .config import ExperimentConfig
 from .judge import Bench, judge, value_in
 from .judged import Judged
 from .learning import Learned
-from .stages import Run, key_of
+from .stages import Run
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,7 @@ def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone:
             true_returns={name: value.returns for name, value in verdicts.true_values.items()},
         )
 
-    key = key_of(
-        learned=learned.key, evaluation=config.evaluation.model_dump(), blends=config.blends, reward=config.reward
-    )
-    found = run.stage("evaluation", key, "judging policies", build, _load)
+    found = run.stage("evaluation", build, _load)
     partial = run.folder / (EVALUATION_FILE + ".tmp")
     shutil.copyfile(run.folder / "evaluation" / EVALUATION_FILE, partial)
     partial.replace(run.folder / EVALUATION_FILE)

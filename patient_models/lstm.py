@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import Progress, Trajectories, silent
+from ..trajectories.checkpoint import NOWHERE, Checkpoint
 from .learned_heads import NEVER, examples
 from .learned_setting import Setting
 from .linear import LinearConfig, best_affine, fit_affine
@@ -25,8 +26,9 @@ def fit_lstm(
     *,
     seed: int = 0,
     progress: Progress = silent,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> LSTMEnsemble:
-    """The LSTM ensemble of the training stays, stopped early on the tuning stays.
+    """The LSTM ensemble of the training stays, stopped early on the tuning stays; goes on from `checkpoint`.
 
     Values count only where they were measured. ValueError where either holds no decision.
     """
@@ -46,7 +48,8 @@ def fit_lstm(
         affine = fit_affine(data[0], ridge, data[1], iterations=_STEPS)
         network = MemberNetwork(affine, config.hidden, generator)
         report = _share(progress, k, config.members)
-        train_member(network, data, stop, config, generator=generator, progress=report)
+        place = checkpoint.part(f"member_{k}")
+        train_member(network, data, stop, config, generator=generator, progress=report, checkpoint=place)
         networks.append(network)
     return LSTMEnsemble(setting, _weights(networks, happens))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Progress
+from ..trajectories.checkpoint import NOWHERE, Checkpoint
 from .learned_heads import Examples, negative_log_likelihood
 
 _START = 0.05  # SD of the shared errors' first loadings, in scaled units
@@ -71,17 +71,26 @@ def train_member(
     *,
     generator: torch.Generator,
     progress: Progress,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> float:
     """Train in place on examples whose stays count by weight (N,), and keep the epoch best on the tuning stays.
 
-    Returns that epoch's tuning loss in nats per decision.
+    Goes on from `checkpoint` where it holds anything, to the very weights of an unbroken training. Returns the best
+    epoch's tuning loss in nats per decision.
     """
     train, each = data
     decisions = float((train.mask.sum(1) * each).sum()) / len(each)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     size = min(config.batch_size, max(1, len(each) // _UPDATES))
-    best, kept, waited = tuning_loss(network, tuning), copy.deepcopy(network.state_dict()), 0
-    for epoch in range(config.epochs):
+    best, kept, waited, start = tuning_loss(network, tuning), _copy(network), 0, 0
+    if (found := checkpoint.load()) is not None:
+        best, kept, waited, start = (found[name] for name in ("best", "kept", "waited", "epoch"))
+        network.load_state_dict(found["network"])
+        optimiser.load_state_dict(found["optimiser"])
+        generator.set_state(found["generator"])
+    for epoch in range(start, config.epochs):
+        if waited >= config.patience:
+            break
         for parameters in optimiser.param_groups:
             parameters["lr"] = config.learning_rate * (0.05 + 0.95 * math.cos(math.pi / 2 * epoch / config.epochs) ** 2)
         for rows in torch.randperm(len(each), generator=generator).split(size):
@@ -92,14 +101,24 @@ def train_member(
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
         score = tuning_loss(network, tuning)
-        best, kept, waited = (
-            (score, copy.deepcopy(network.state_dict()), 0) if score < best else (best, kept, waited + 1)
-        )
+        best, kept, waited = (score, _copy(network), 0) if score < best else (best, kept, waited + 1)
         progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: tuning loss {score:.3f} (best {best:.3f})")
-        if waited >= config.patience:
-            break
+        checkpoint.save(
+            last=waited >= config.patience or epoch + 1 == config.epochs,
+            epoch=epoch + 1,
+            best=best,
+            kept=kept,
+            waited=waited,
+            network=network.state_dict(),
+            optimiser=optimiser.state_dict(),
+            generator=generator.get_state(),
+        )
     network.load_state_dict(kept)
     return best
+
+
+def _copy(network: MemberNetwork) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 @torch.no_grad()

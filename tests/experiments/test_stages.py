@@ -2,7 +2,22 @@ import subprocess
 import sys
 
 import pytest
-from posology.experiments.stages import Run, RunBusyError, key_of, write_text
+from posology.experiments.plan import key_of, planned
+from posology.experiments.stages import Run, RunBusyError, checkpoints, unfinished, write_text
+from posology.trajectories.checkpoint import Checkpoint
+
+
+def plan(**settings):
+    made = {}
+    made["a"] = planned(made, "a", "doing a", **settings)
+    made["b"] = planned(made, "b", "doing b", "a", y=1)
+    return made
+
+
+def run_in(tmp_path, **settings):
+    run = Run(tmp_path / "run", plan(**settings))
+    run.folder.mkdir(exist_ok=True)
+    return run
 
 
 def build_with(text, calls):
@@ -17,34 +32,103 @@ def load(folder):
     return (folder / "out.txt").read_text()
 
 
+def test_a_key_changes_with_every_setting_and_with_every_stage_that_is_needed():
+    one, two = plan(x=1), plan(x=2)
+    assert one["a"].key == plan(x=1)["a"].key != two["a"].key
+    assert one["b"].settings == two["b"].settings and one["b"].key != two["b"].key
+    assert key_of(x=1, y=2) == key_of(y=2, x=1) != key_of(x=2, y=1)
+
+
 def test_a_finished_stage_is_reused_until_its_key_changes(tmp_path):
-    run, calls = Run(tmp_path / "run"), []
-    run.folder.mkdir()
-    assert run.stage("a", key_of(x=1), "a", build_with("one", calls), load) == "one"
-    assert run.stage("a", key_of(x=1), "a", build_with("never", calls), load) == "one"
-    assert run.stage("a", key_of(x=2), "a", build_with("two", calls), load) == "two"
+    calls = []
+    assert run_in(tmp_path, x=1).stage("a", build_with("one", calls), load) == "one"
+    assert run_in(tmp_path, x=1).stage("a", build_with("never", calls), load) == "one"
+    assert run_in(tmp_path, x=2).stage("a", build_with("two", calls), load) == "two"
     assert calls == ["one", "two"]
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["a"]
+
+
+def test_a_stage_that_nobody_planned_is_refused(tmp_path):
+    with pytest.raises(KeyError, match="not planned"):
+        run_in(tmp_path).stage("c", build_with("x", []), load)
 
 
 def test_an_interrupted_stage_leaves_nothing_that_looks_finished(tmp_path):
-    run, calls = Run(tmp_path / "run"), []
-    run.folder.mkdir()
+    run, calls = run_in(tmp_path), []
 
     def fails(folder, progress):
         (folder / "out.txt").write_text("half")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.stage("a", "k", "a", fails, load)
-    assert not run.done("a", "k")
-    assert run.stage("a", "k", "a", build_with("whole", calls), load) == "whole"
+        run.stage("a", fails, load)
+    assert not run.done("a")
+    assert run.stage("a", build_with("whole", calls), load) == "whole"
+
+
+def interrupted(run, steps):
+    """A stage of three steps with a checkpoint after each, interrupted after `steps`."""
+    done = []
+
+    def build(folder, progress):
+        place = Checkpoint.within(folder, every=0.0)
+        start = (place.load() or {"step": 0})["step"]
+        assert not (folder / "half.txt").exists()
+        (folder / "half.txt").write_text("left behind")
+        for step in range(start, 3):
+            if len(done) == steps:
+                raise KeyboardInterrupt
+            done.append(step)
+            place.save(step=step + 1)
+        (folder / "out.txt").write_text("whole")
+
+    return done, build
+
+
+def test_an_interrupted_stage_goes_on_from_its_checkpoint_and_from_nothing_else(tmp_path):
+    run = run_in(tmp_path, x=1)
+    done, build = interrupted(run, steps=2)
+    with pytest.raises(KeyboardInterrupt):
+        run.stage("a", build, load)
+    assert done == [0, 1] and len(checkpoints(run.folder, run.plan["a"])) == 1
+    done, build = interrupted(run, steps=9)
+    assert run.stage("a", build, load) == "whole" and done == [2]
+    assert sorted(p.name for p in (run.folder / "a").iterdir()) == ["half.txt", "out.txt", "stage.json"]
+
+
+def test_a_checkpoint_of_other_settings_is_dropped(tmp_path):
+    run = run_in(tmp_path, x=1)
+    with pytest.raises(KeyboardInterrupt):
+        run.stage("a", interrupted(run, steps=2)[1], load)
+    run = run_in(tmp_path, x=2)
+    assert checkpoints(run.folder, run.plan["a"]) == []
+    done, build = interrupted(run, steps=9)
+    run.stage("a", build, load)
+    assert done == [0, 1, 2]
+
+
+def test_a_stage_killed_just_before_it_is_moved_is_not_done_again(tmp_path):
+    run, calls = run_in(tmp_path), []
+    run.stage("a", build_with("one", calls), load)
+    (run.folder / "a").rename(unfinished(run.folder, "a"))
+    assert run.stage("a", build_with("two", calls), load) == "one" and calls == ["one"]
+
+
+def test_starting_over_removes_stages_and_nothing_else(tmp_path):
+    run = run_in(tmp_path)
+    run.stage("a", build_with("one", []), load)
+    unfinished(run.folder, "b").mkdir()
+    (run.folder / "notes").mkdir()
+    (run.folder / "report.json").write_text("{}")
+    run.clear()
+    assert sorted(p.name for p in run.folder.iterdir()) == ["notes", "report.json"]
 
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from posology.experiments.stages import Run
-with Run(Path(sys.argv[1])).locked():
+with Run(Path(sys.argv[1]), {}).locked():
     print("locked", flush=True)
     time.sleep(60)
 """
@@ -53,10 +137,10 @@ with Run(Path(sys.argv[1])).locked():
 def test_two_processes_in_one_run_are_refused(tmp_path):
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"locked\n"
-        with pytest.raises(RunBusyError, match="another process"), Run(tmp_path).locked():
+        with pytest.raises(RunBusyError, match="another process"), Run(tmp_path, {}).locked():
             pass
         other.kill()
-    with Run(tmp_path).locked():
+    with Run(tmp_path, {}).locked():
         pass
 
 

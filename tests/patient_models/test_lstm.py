@@ -10,6 +10,7 @@ from posology.patient_models.linear import fit_affine, fit_linear
 from posology.patient_models.lstm import LSTMConfig, LSTMEnsemble, bootstrap_weights, fit_lstm
 from posology.patient_models.lstm_member import MemberNetwork
 from posology.patient_models.persistence import fit_persistence
+from posology.trajectories.checkpoint import Checkpoint
 
 TINY = LSTMConfig(members=2, hidden=8, epochs=2)
 
@@ -17,6 +18,29 @@ TINY = LSTMConfig(members=2, hidden=8, epochs=2)
 @pytest.fixture(scope="module")
 def tiny(toy):
     return fit_lstm(toy.rows(torch.arange(400)), toy.rows(torch.arange(400, 600)), TINY)
+
+
+def test_training_that_was_interrupted_goes_on_to_the_same_weights(toy, tiny, tmp_path):
+    train, tuning, heard = toy.rows(torch.arange(400)), toy.rows(torch.arange(400, 600)), []
+    place = Checkpoint(tmp_path / "lstm.safetensors", every=0.0)
+
+    def stop_after(epochs):
+        def progress(done, message):
+            heard.append(message)
+            if len(heard) == epochs:
+                raise KeyboardInterrupt
+
+        return progress
+
+    for epochs in (2, 4):  # within the first member before its second checkpoint, then within the second
+        with pytest.raises(KeyboardInterrupt):
+            fit_lstm(train, tuning, TINY, checkpoint=place, progress=stop_after(epochs))
+    found = fit_lstm(train, tuning, TINY, checkpoint=place, progress=lambda done, message: heard.append(message))
+    assert [m[:21] for m in heard] == [
+        f"LSTM {k} of 2, epoch {e}:" for k, e in ((1, 1), (1, 2), (1, 2), (2, 1), (2, 1), (2, 2))
+    ]
+    for name, value in vars(found.weights).items():
+        assert torch.equal(value, getattr(tiny.weights, name)), name
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,103 @@
+"""What a run will do: every stage with all that it depends on, worked out before anything is done.
+
+A stage is one entry here and one `run.stage(name, build, load)` where it is done. Its key changes with its settings
+and with the keys of the stages that it needs: a finished stage is reused exactly as long as its inputs are unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..trajectories.task_file import load_task
+from .config import ExperimentConfig, SimulatedCohort, data_path
+from .sources import source
+from .worth import reward_name, reward_options
+
+REFERENCES = ("linear", "persistence")  # the simpler patients that the learned one is compared with
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stage: what a person is told while it works, and what its result depends on."""
+
+    name: str
+    title: str
+    settings: Mapping[str, Any]  # as JSON has them
+    needs: Mapping[str, str]  # key by name, of the stages whose results it reads
+
+    @property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that change with any setting and with any stage that it needs."""
+        return key_of(name=self.name, settings=self.settings, needs=self.needs)
+
+
+Plan = Mapping[str, Planned]
+
+
+def key_of(**parts: object) -> str:
+    """Hexadecimal key of JSON-able parts, which change it when they change."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def planned(plan: Plan, name: str, title: str, *needs: str, **settings: object) -> Planned:
+    """A stage that reads what the stages `needs` of `plan` made, under `settings`."""
+    return Planned(name, title, json.loads(json.dumps(settings, default=str)), {n: plan[n].key for n in needs})
+
+
+def plan_of(config: ExperimentConfig) -> Plan:
+    """Every stage of a run in the order of its work; ConfigError where the data are not there."""
+    plan: dict[str, Planned] = {}
+
+    def add(name: str, title: str, *needs: str, **settings: object) -> None:
+        plan[name] = planned(plan, name, title, *needs, **settings)
+
+    _add_records(config, add)
+    split = {"seed": config.seed, "split_salt": config.split_salt}
+    add("simulator", "learning the simulator", "records", simulator=config.simulator.model_dump(), **split)
+    for name in REFERENCES:
+        add(f"reference_{name}", f"fitting the {name} model", "records", **split)
+    add("behavior", "fitting the clinician", "records", behavior=config.behavior.model_dump(), **split)
+    add("imitation", "imitating the clinician", "behavior", **split)
+    reward = {"kind": reward_name(config), **reward_options(config)}
+    shared = config.ppo.model_dump(exclude={"penalties", "unsupported_limit"})
+    trained = []
+    for penalty in (0.0, *config.ppo.penalties):
+        title = f"training PPO, penalty {penalty:g}" if penalty else "training PPO without penalty"
+        settings = {"penalty": penalty, "ppo": shared, "reward": reward, "discount": config.evaluation.discount}
+        trained.append(ppo_stage(penalty))
+        add(trained[-1], title, "simulator", "imitation", **settings, **split)
+    references = [f"reference_{name}" for name in REFERENCES]
+    add("fidelity", "testing the simulator", "simulator", *references, **split)
+    judged = {"evaluation": config.evaluation.model_dump(), "blends": config.blends, "reward": reward}
+    limit = config.ppo.unsupported_limit
+    add("evaluation", "judging policies", "simulator", "behavior", *trained, **judged, unsupported_limit=limit, **split)
+    return plan
+
+
+def ppo_stage(penalty: float) -> str:
+    """Name of the stage that trains PPO under `penalty`."""
+    return f"ppo_{penalty:g}"
+
+
+def _add_records(config: ExperimentConfig, add: Callable[..., None]) -> None:
+    cohort, here = config.cohort, version("posology")
+    if isinstance(cohort, SimulatedCohort):
+        add("cohort", "simulating patients", version=here, cohort=cohort.model_dump(), seed=config.seed)
+        task = load_task(source(cohort.source).task)
+        add("records", "reading records", "cohort", task=task.model_dump(mode="json"))
+    else:
+        task = load_task(cohort.task)
+        files = listing(data_path(cohort.path))
+        add("records", "reading records", version=here, files=files, task=task.model_dump(mode="json"))
+
+
+def listing(path: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of every file: cheap to look at, and different after any edit."""
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    return {str(f.relative_to(path.parent)): (f.stat().st_size, f.stat().st_mtime_ns) for f in files}
