@@ -9,11 +9,12 @@ from torch import Tensor
 
 from ..contracts import Spec
 from .codes import CodeBook
+from .events import HOUR, NEVER, STATIC, Events, first_time
 from .grid import measurements
-from .meds import HOUR, STATIC, Events
+from .quantities import ContextRule
 from .ranges import Ints
-from .stays import NEVER, YEAR, Stays, first_time
-from .task import ContextRule, Task
+from .stays import YEAR, Stays
+from .task import Task
 
 _Column = tuple[NDArray[np.float32], int]  # the column (N,), NaN where unknown, and how many numbers were out of bounds
 
@@ -28,7 +29,7 @@ def find_context(events: Events, book: CodeBook, stays: Stays, task: Task, spec:
         if rule.kind == "value":
             column, outside = _last_value(events, book, stays, name, rule)
         else:
-            flags = np.append(book.matching(rule.codes), False)[events.code]
+            flags = book.flags(rule.used, events.code)
             known = first_time(events.rows(flags), stays.subject, STATIC, stays.time_zero)
             if rule.kind == "years":
                 column, outside = _years(known, stays, rule)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..contracts import Trajectories
 from .carry import valid_states
+from .code_tally import CodeTally, CodeUse
 from .ranges import Ints
 
 
@@ -50,6 +51,7 @@ class Coverage:
     features: tuple[FeatureCoverage, ...]
     drugs: tuple[DrugCoverage, ...]
     context: tuple[ContextCoverage, ...]
+    codes: tuple[CodeUse, ...] = ()  # every code met, and what became of it
 
 
 @dataclass(frozen=True)
@@ -60,24 +62,26 @@ class Tally:
     values: Ints  # (D, 2) numbers, of them out of bounds
     drugs: Ints  # (U, 5) the counts of DrugCoverage, in its order
     context: Ints  # (C, 2) stays lacking it, numbers out of bounds
+    codes: CodeTally
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-def coverage(trajectories: Trajectories, tally: Tally) -> Coverage:
-    """Shares from the trajectories, counts from the tally."""
+def coverage(trajectories: Trajectories, tally: Tally, codes: tuple[CodeUse, ...]) -> Coverage:
+    """Shares from the trajectories, counts from the tally; a derived feature has no numbers of its own."""
     spec, stays = trajectories.spec, max(len(trajectories), 1)
     states = max(int(valid_states(trajectories).sum()), 1)
     measured = trajectories.seen.sum((0, 1)).double() / states
     given = (trajectories.dose > 0).sum((0, 1)).double() / max(int(trajectories.mask.sum()), 1)
+    derived = np.zeros((len(spec.features) - len(tally.values), 2), np.int64)
+    values = np.concatenate((tally.values, derived))
     return Coverage(
-        tuple(
-            FeatureCoverage(f.name, float(measured[i]), *map(int, tally.values[i])) for i, f in enumerate(spec.features)
-        ),
+        tuple(FeatureCoverage(f.name, float(measured[i]), *map(int, values[i])) for i, f in enumerate(spec.features)),
         tuple(DrugCoverage(d.name, float(given[i]), *map(int, tally.drugs[i])) for i, d in enumerate(spec.drugs)),
         tuple(
             ContextCoverage(c.name, 1 - int(lacking) / stays, int(outside))
             for c, (lacking, outside) in zip(spec.context, np.asarray(tally.context), strict=True)
         ),
+        codes,
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .codes import CodeBook
+from .events import HOUR, NEVER, SECOND, Events, timed
 from .infusions import Infusions
-from .meds import HOUR, SECOND, STATIC, Events
 from .ranges import Ints, bisect
 from .task import Task
 
-_NEVER = 1 << 62  # later than any time
 Moments = tuple[Ints, Ints]  # subject and time (M,), sorted by both
 
 
@@ -21,8 +20,8 @@ def moments(events: Events, book: CodeBook, infusions: Infusions, task: Task) ->
         return None
     if rule.when == "dose change":
         return dose_changes(infusions)
-    called = np.append(book.matching(rule.at), False)[events.code] & (events.time != STATIC)
-    return events.subject[called], events.time[called] + round(rule.delay * HOUR)
+    called = timed(events, book, rule.at)
+    return called.subject, called.time + round(rule.delay * HOUR)
 
 
 def dose_changes(infusions: Infusions) -> Moments:
@@ -57,11 +56,11 @@ def decision_times(called: Moments | None, subject: Ints, time_zero: Ints, end: 
     low = np.searchsorted(called[0], subject, "left").astype(np.int64)
     high = np.searchsorted(called[0], subject, "right").astype(np.int64)
     least = max(round(rule.least * HOUR), 1)
-    greatest = _NEVER if rule.greatest is None else round(rule.greatest * HOUR)
-    padded = np.append(called[1], _NEVER)
+    greatest = NEVER if rule.greatest is None else round(rule.greatest * HOUR)
+    padded = np.append(called[1], NEVER)
     for t in range(task.horizon):
         index = bisect(called[1], low, high, time_zero + times[:, t] + least)
-        following = np.where(index < high, padded[np.minimum(index, len(padded) - 1)] - time_zero, _NEVER)
+        following = np.where(index < high, padded[np.minimum(index, len(padded) - 1)] - time_zero, NEVER)
         times[:, t + 1] = np.minimum(np.minimum(following, times[:, t] + greatest), last)
     return times
 

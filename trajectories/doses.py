@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +14,11 @@ from .stays import Stays
 from .task import Task
 
 
-def dose(infusions: Infusions, stays: Stays, task: Task) -> NDArray[np.float64]:
-    """Mean rate (N, T, U) over each interval from a decision to the next, cut at the stay's end; 0 after it."""
+def dose(infusions: Infusions, stays: Stays, task: Task, context: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean rate (N, T, U) over each interval from a decision to the next, cut at the stay's end; 0 after it.
+
+    Rates per kilogram, say, are divided by that column of the stay's `context` (N, C).
+    """
     length, times = task.horizon, stays.decisions
     low = np.searchsorted(infusions.subject, stays.subject, "left").astype(np.int64)
     high = np.searchsorted(infusions.subject, stays.subject, "right").astype(np.int64)
@@ -26,6 +31,8 @@ def dose(infusions: Infusions, stays: Stays, task: Task) -> NDArray[np.float64]:
     overlap = np.minimum(end[part], times[stay[part], t + 1]) - np.maximum(start[part], times[stay[part], t])
     key = (stay[part] * length + t) * len(task.drugs) + infusions.drug[infusion[part]]
     size = len(stays) * length * len(task.drugs)
-    given = np.bincount(key, infusions.rate[infusion[part]] * overlap, size).reshape(-1, length, len(task.drugs))
+    divisor = np.column_stack((context, np.ones(len(stays))))[stay, infusions.per[infusion]]  # the last column: none
+    rate = infusions.rate[infusion] / divisor
+    given = np.bincount(key, rate[part] * overlap, size).reshape(-1, length, len(task.drugs))
     mean: NDArray[np.float64] = given / np.maximum(np.diff(times, axis=1), 1)[:, :, None]
     return mean

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from ..contracts import Spec
 from .carry import carry, limits
-from .codes import CodeBook, covers
+from .codes import CodeBook
 from .decision_times import interval_of
-from .meds import HOUR, Events
+from .events import HOUR, Events, slices
+from .quantities import Aggregation, ContextRule, FeatureRule
 from .ranges import Ints, bisect, expand
 from .stays import Stays
-from .task import Aggregation, ContextRule, FeatureRule, Task
+from .task import Task
 
 Floats = NDArray[np.float64]
 Rules = Mapping[str, FeatureRule | ContextRule]
@@ -53,8 +54,7 @@ def measurements(
     """
     entries = _entries(book, rules)
     events = events.rows(np.isin(events.code, entries["number"]) & np.isfinite(events.value))
-    start = np.searchsorted(events.subject, stays.subject, "left").astype(np.int64)
-    stop = np.searchsorted(events.subject, stays.subject, "right").astype(np.int64)
+    start, stop = slices(events, stays.subject)
     longest = max((_delay(rule) for rule in rules.values()), default=0)
     low = bisect(events.time, start, stop, stays.time_zero - back - longest)
     stay, event = expand(low, bisect(events.time, start, stop, until))
@@ -82,7 +82,7 @@ def states(found: Measurements, stays: Stays, task: Task, spec: Spec) -> tuple[T
     """Vitals, seen and age (N, T+1, D) of the states; those after a stay's end are to be padded."""
     size = (len(stays), task.horizon + 1, len(task.features))
     kinds = [rule.aggregation for rule in task.features.values()]
-    window = _windows(found, stays, task)
+    found, window = _preferred(found, _windows(found, stays, task), task)
     late = window >= 0
     key = (found.stay * size[1] + window) * size[2] + found.column
     value, _ = _aggregate(found.rows(late), key[late], kinds, int(np.prod(size)))
@@ -111,6 +111,20 @@ def _windows(found: Measurements, stays: Stays, task: Task) -> Ints:
     if task.decisions is None:
         return earlier
     return np.where(found.time < 0, earlier, interval_of(stays.decisions, found.stay, found.time))
+
+
+def _preferred(found: Measurements, window: Ints, task: Task) -> tuple[Measurements, Ints]:
+    """Where codes repeat each other, the numbers of the first code named that has any in a window."""
+    choosy = np.array([rule.overlap == "first" for rule in task.features.values()])[found.column]
+    if not choosy.any():
+        return found, window
+    order = np.lexsort((found.priority, window, found.stay, found.column))
+    groups = np.stack((found.column, found.stay, window))[:, order]
+    starts = np.flatnonzero(np.append(True, (np.diff(groups) != 0).any(0)))
+    best = np.empty_like(found.priority)
+    best[order] = np.repeat(found.priority[order][starts], np.diff(np.append(starts, len(order))))
+    kept = ~choosy | (found.priority == best)
+    return found.rows(kept), window[kept]
 
 
 def _window_hours(stays: Stays, task: Task) -> Floats:
@@ -170,11 +184,11 @@ def _entries(book: CodeBook, rules: Rules) -> NDArray[Any]:
     """Which code numbers feed which columns, sorted by number; a code feeds a column once, by its first pattern."""
     rows = []
     for column, rule in enumerate(rules.values()):
-        for number, code in enumerate(book.codes):
-            for priority, (pattern, how) in enumerate(rule.codes.items()):
-                if covers(pattern, code):
-                    rows.append((number, column, how.factor, how.offset, priority, _delay(rule)))
-                    break
+        taken: set[int] = set()
+        for priority, (pattern, how) in enumerate(rule.codes.items()):
+            own = [number for number in book.numbers(pattern) if number not in taken]
+            taken.update(own)
+            rows += [(n, column, how.factor, how.offset, priority, _delay(rule)) for n in own if not how.drop]
     kind = [("number", "i4"), ("column", "i8"), ("factor", "f8"), ("offset", "f8"), ("priority", "i8")]
     kind += [("delay", "i8")]
     return np.sort(np.array(rows, dtype=kind), order=["number", "column"])

@@ -1,19 +1,23 @@
-"""Infusions from their start and end events."""
+"""Infusions and boluses of a task's drugs, however they are charted."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .codes import CodeBook
-from .meds import HOUR, SECOND, STATIC, Events
-from .ranges import Ints, expand
-from .task import DrugRule, Task
+from .drug_rule import DrugRule, ItemRule
+from .events import HOUR, NEVER, SECOND, Events, first_time, timed
+from .pairing import pair
+from .ranges import Ints
+from .task import Task
 
+Floats = NDArray[np.float64]
 _TALLY = 4  # infusions, clipped, unpaired, without a number
+_FIELDS = ("subject", "start", "end", "rate", "drug", "per")
 
 
 @dataclass(frozen=True)
@@ -23,99 +27,119 @@ class Infusions:
     subject: Ints
     start: Ints  # microseconds
     end: Ints
-    rate: NDArray[np.float64]  # in the drug's unit
+    rate: Floats  # in the drug's unit, but for what it is still to be divided by
     drug: Ints  # column of the drug
+    per: Ints  # the context column that divides the rate; -1 for none
 
     def __len__(self) -> int:
         return len(self.subject)
 
 
+_Course = tuple[Ints, Ints, Ints, Floats]  # subject, start, end, charted rate
+
+
 def find_infusions(events: Events, book: CodeBook, task: Task) -> tuple[Infusions, Ints]:
     """Every infusion of the task's drugs, sorted by subject and start; and what was found and mended.
 
-    The tally (U, 4) counts infusions, clipped rates, starts or ends without their counterpart, and those without a
+    The tally (U, 4) counts infusions, clipped rates, those without their charted end or start, and those without a
     usable number, which are dropped.
     """
     tally = np.zeros((len(task.drugs), _TALLY), np.int64)
     parts = []
     for column, drug in enumerate(task.drugs.values()):
-        for item in drug.items:
-            part, counts = _item(events, book, drug, item)
-            parts.append((part.subject, part.start, part.end, part.rate, np.full(len(part), column)))
-            tally[column] += counts
-    joined = Infusions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        courses = [_course(events, book, drug, item) for item in drug.items if drug.by_of(item) != "rows"]
+        items = [(item, *course) for item, course in zip(_charted(drug, rows=False), courses, strict=True)]
+        items += [(item, *found) for item, found in _rows(events, book, drug, task).items()]
+        for item, course, unpaired in items:
+            rule = drug.items[item]
+            if rule.drop is not None:
+                continue
+            part, counts = _finished(course, rule)
+            per = -1 if rule.per is None else list(task.context).index(rule.per)
+            parts.append((*part, np.full(len(part[0]), column), np.full(len(part[0]), per)))
+            tally[column] += [counts[0], counts[1], unpaired, counts[2]]
+    empty = np.empty(0, np.int64)
+    columns = zip(*parts, strict=True) if parts else [[empty]] * len(_FIELDS)
+    joined = Infusions(*(np.concatenate(column) for column in columns))
     order = np.lexsort((joined.start, joined.subject))
-    return Infusions(*(getattr(joined, name)[order] for name in ("subject", "start", "end", "rate", "drug"))), tally
+    return Infusions(*(getattr(joined, name)[order] for name in _FIELDS)), tally
 
 
-def _item(events: Events, book: CodeBook, drug: DrugRule, item: str) -> tuple[Infusions, Ints]:
-    """Infusions of one item, and their tally (4,)."""
-    timed = events.time != STATIC
-    starts = events.rows(np.append(book.matching([drug.starts(item)]), False)[events.code] & timed)
-    ends = events.rows(np.append(book.matching([drug.ends(item)]), False)[events.code] & timed)
+def _charted(drug: DrugRule, *, rows: bool) -> list[str]:
+    return [item for item in drug.items if (drug.by_of(item) == "rows") == rows]
+
+
+def _finished(course: _Course, rule: ItemRule) -> tuple[_Course, tuple[int, int, int]]:
+    """A course in the drug's unit, clipped; and how many there were, were clipped, and had no usable number."""
+    subject, start, end, value = course
+    known = np.isfinite(value) & (value >= 0)
+    limit = np.inf if rule.max_rate is None else rule.max_rate
+    rate = np.minimum(value, limit) * rule.factor
+    counts = len(value), int((known & (value > limit)).sum()), int((~known).sum())
+    return (subject[known], start[known], end[known], rate[known]), counts
+
+
+def _course(events: Events, book: CodeBook, drug: DrugRule, item: str) -> tuple[_Course, int]:
+    """Course of one item with starts and ends or of boluses, and how many lacked their counterpart."""
+    starts = timed(events, book, [drug.starts(item)])
+    if drug.by_of(item) == "bolus":
+        return (starts.subject, starts.time, starts.time + SECOND, starts.value / (SECOND / HOUR)), 0
+    ends = timed(events, book, [drug.ends(item) or ""])
     first, last = pair(starts, ends)
     open_start = np.setdiff1d(np.arange(len(starts)), first, assume_unique=True)
     open_end = np.setdiff1d(np.arange(len(ends)), last, assume_unique=True)
     subject, begin, finish = starts.subject[first], starts.time[first], ends.time[last]
-    amount = drug.by == "amount"
-    value = ends.value[last] if amount else starts.value[first]
-    if amount:  # an amount whose start is unknown was given by its end
-        subject, value = np.append(subject, ends.subject[open_end]), np.append(value, ends.value[open_end])
+    unpaired = len(open_start) + len(open_end)
+    if drug.by_of(item) == "amount":  # an amount whose start is unknown was given by its end
+        subject, value = np.append(subject, ends.subject[open_end]), np.append(ends.value[last], ends.value[open_end])
         begin, finish = np.append(begin, ends.time[open_end]), np.append(finish, ends.time[open_end])
-    else:
-        subject, value = np.append(subject, starts.subject[open_start]), np.append(value, starts.value[open_start])
-        begin = np.append(begin, starts.time[open_start])
-        finish = np.append(finish, _open_until(starts, open_start, round(drug.open_hours * HOUR)))
-    if amount:
         finish = np.maximum(finish, begin + SECOND)  # a bolus charted as an instant
-        value = value / ((finish - begin) / HOUR)
-    known = np.isfinite(value) & (value >= 0)
-    rule = drug.items[item]
-    limit = np.inf if rule.max_rate is None else rule.max_rate
-    clipped = known & (value > limit)
-    rate = np.minimum(value, limit) * rule.factor
-    found = Infusions(subject[known], begin[known], finish[known], rate[known], np.zeros(int(known.sum()), np.int64))
-    return found, np.array([len(value), clipped.sum(), len(open_start) + len(open_end), (~known).sum()])
+        return (subject, begin, finish, value / ((finish - begin) / HOUR)), unpaired
+    subject, begin = np.append(subject, starts.subject[open_start]), np.append(begin, starts.time[open_start])
+    finish = np.append(finish, _open_until(starts, open_start, round(drug.open_hours * HOUR)))
+    return (subject, begin, finish, np.append(starts.value[first], starts.value[open_start])), unpaired
 
 
 def _open_until(starts: Events, index: Ints, longest: int) -> Ints:
     """An infusion without an end runs until the item's next start, or for the longest time taken for granted."""
     following = np.minimum(index + 1, len(starts) - 1)
-    next_start = np.where(
-        (starts.subject[following] == starts.subject[index]) & (following > index),
-        starts.time[following],
-        np.iinfo(np.int64).max,
-    )
+    same = (starts.subject[following] == starts.subject[index]) & (following > index)
+    next_start = np.where(same, starts.time[following], NEVER)
     return np.minimum(next_start, starts.time[index] + longest)
 
 
-def pair(starts: Events, ends: Events) -> tuple[Ints, Ints]:
-    """Indices of starts and of the ends that belong to them, first in first out per subject (one item's events)."""
-    subjects = np.union1d(starts.subject, ends.subject)
-    a, b = np.searchsorted(starts.subject, subjects), np.searchsorted(ends.subject, subjects)
-    n = np.searchsorted(starts.subject, subjects, "right") - a
-    m = np.searchsorted(ends.subject, subjects, "right") - b
-    owner, first = expand(a, np.where(n == m, a + n, a))
-    last = first - a[owner] + b[owner]
-    backwards = np.bincount(owner, starts.time[first] > ends.time[last], len(subjects)) > 0
-    regular = ~backwards[owner]  # as many ends as starts, none before its start: the k-th ends the k-th
-    firsts, lasts = [first[regular]], [last[regular]]
-    for row in np.flatnonzero((n != m) | backwards):
-        queued = _queue(starts.time[a[row] : a[row] + n[row]], ends.time[b[row] : b[row] + m[row]])
-        firsts.append(queued[:, 0] + a[row])
-        lasts.append(queued[:, 1] + b[row])
-    return np.concatenate(firsts), np.concatenate(lasts)
+def _rows(events: Events, book: CodeBook, drug: DrugRule, task: Task) -> dict[str, tuple[_Course, int]]:
+    """Courses of the items charted as rows, and how many were cut at `open_hours`.
+
+    A row is a rate until the next row of its group, dropped ones included; then it is off, as it is after `open_hours`
+    and at the end of the stay. Of rows at one time, that of the item named first counts.
+    """
+    found: dict[str, tuple[_Course, int]] = {}
+    groups: dict[str, list[str]] = {}
+    for item in _charted(drug, rows=True):
+        groups.setdefault(drug.items[item].ends(item), []).append(item)
+    outcome, longest = task.outcome, round(drug.open_hours * HOUR)
+    stops = timed(events, book, [*outcome.discharged, *outcome.died, *outcome.censored]) if groups else events
+    for items in groups.values():
+        rows, owner = _of_items(events, book, drug, items)
+        following = np.append(np.where(rows.subject[1:] == rows.subject[:-1], rows.time[1:], NEVER), NEVER)[: len(rows)]
+        natural = np.minimum(following, first_time(stops, rows.subject, rows.time + 1, NEVER))
+        end = np.minimum(natural, rows.time + longest)
+        cut = (end < natural) & (rows.value > 0)
+        for number, item in enumerate(items):
+            own = owner == number
+            course = (rows.subject[own], rows.time[own], end[own], rows.value[own])
+            found[item] = course, int((cut & own).sum())
+    return found
 
 
-def _queue(starts: Ints, ends: Ints) -> Ints:
-    """Pairs (P, 2) of a subject whose record has gaps: each end closes the oldest infusion still running."""
-    waiting: deque[int] = deque()
-    pairs = []
-    i = 0
-    for j, end in enumerate(ends):
-        while i < len(starts) and starts[i] <= end:
-            waiting.append(i)
-            i += 1
-        if waiting:
-            pairs.append((waiting.popleft(), j))
-    return np.array(pairs, np.int64).reshape(-1, 2)
+def _of_items(events: Events, book: CodeBook, drug: DrugRule, items: Sequence[str]) -> tuple[Events, Ints]:
+    """Rows of some items by subject and time, the item named first last of a tie; and which item each is of."""
+    owners = np.full(len(book.codes) + 1, -1)
+    for number, item in reversed(list(enumerate(items))):
+        owners[book.numbers(drug.starts(item))] = number
+    owner = owners[events.code]
+    rows = timed(events.rows(owner >= 0), book, [drug.starts(item) for item in items])
+    owner = owners[rows.code]
+    order = np.lexsort((-owner, rows.time, rows.subject))
+    return rows.rows(order), owner[order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from ..contracts import Progress, Trajectories, silent
 from .batches import concatenate
 from .carry import pad
+from .code_tally import code_uses, tally_codes, unknown_units, variant_patterns
 from .codes import CodeBook
 from .context import find_context
 from .coverage import Coverage, Tally, coverage
 from .decision_times import moments
+from .derived import with_derived
 from .doses import dose
 from .grid import hours, lookback, measurements, states
 from .infusions import find_infusions
@@ -51,34 +54,44 @@ def read_trajectories(path: str | Path, task: Task, *, progress: Progress = sile
     what precedes time zero. Memory does not grow with the number of shards, apart from the result. Stays come sorted
     by subject, then time. MedsError for an unreadable dataset, or one that holds no stay of this cohort.
     """
-    book = CodeBook(wanted_patterns(task))
+    book = CodeBook(wanted_patterns(task) | variant_patterns(task))
     parts: list[Trajectories] = []
     tally: Tally | None = None
     warnings: list[str] = []
-    for share, events in stream(path, book, warnings.append):
+    site = task.cohort.site.column if task.cohort.site else None
+    barred: set[int] = set()
+    for share, events in stream(path, book, warnings.append, site):
         part, counts = _read_part(events, book, task)
         parts += [part] if len(part) else []
         tally = counts if tally is None else tally + counts
+        barred |= _barred_sites(events, book, task)
         progress(share, "reading records")
     steps = zip(flow_steps(task), [] if tally is None else tally.flow, strict=False)
-    flow = tuple(FlowStep(step, int(stays)) for step, stays in steps)
-    if not parts or tally is None:
+    flow = [FlowStep(step, int(stays)) for step, stays in steps]
+    trajectories = concatenate(parts) if parts else None
+    if trajectories is not None and _bars_sites(task):
+        trajectories = trajectories.rows(
+            ~torch.isin(trajectories.site, torch.tensor(sorted(barred), dtype=torch.int64))
+        )
+        flow.append(FlowStep("site charts doses in a unit that can be converted", len(trajectories)))
+    if trajectories is None or tally is None or not len(trajectories):
         counted = "; ".join(f"{step.step}: {step.stays}" for step in flow)
         raise MedsError(f"{path}: no stay fits the task {task.name!r} ({counted}); check its codes and cohort rule")
-    trajectories = concatenate(parts)
     trajectories = trajectories.rows(torch.sort(trajectories.subject, stable=True).indices)
-    warnings += _absent_codes(book, task)
+    uses = code_uses(task, book, tally.codes)
+    warnings += [*_absent_codes(book, task), *unknown_units(uses)]
     for warning in warnings:
         logger.warning("%s: %s", path, warning)
-    return Records(trajectories, flow, coverage(trajectories, tally), tuple(warnings))
+    return Records(trajectories, tuple(flow), coverage(trajectories, tally, uses), tuple(warnings))
 
 
 def wanted_patterns(task: Task) -> set[str]:
     """Every code pattern that a task reads."""
     wanted = {p for rule in (*task.features.values(), *task.context.values()) for p in rule.codes}
-    wanted |= {code for d in task.drugs.values() for item in d.items for code in (d.starts(item), d.ends(item))}
+    wanted |= {pattern for drug in task.drugs.values() for item in drug.items for pattern in drug.patterns(item)}
     wanted |= {p for condition in task.cohort.conditions for sign in condition.any for p in sign.codes}
     wanted |= set(task.decisions.at) if task.decisions else set()
+    wanted |= set(task.cohort.site.codes) if task.cohort.site else set()
     outcome = task.outcome
     return wanted | {
         *task.cohort.anchor, *task.cohort.birth, *outcome.discharged, *outcome.died, *outcome.censored
@@ -91,11 +104,12 @@ def _read_part(events: Events, book: CodeBook, task: Task) -> tuple[Trajectories
     infusions, infusion_counts = find_infusions(events, book, task)
     stays, flow = find_stays(events, book, task, moments(events, book, infusions, task))
     found, values = measurements(events, book, task.features, stays, back=lookback(task), until=stays.end)
-    vitals, seen, age = states(found, stays, task, spec)
-    given = torch.from_numpy(dose(infusions, stays, task).astype(np.float32))
-    highest = torch.tensor([drug.high for drug in spec.drugs])
-    context, context_counts = find_context(events, book, stays, task, spec)
     duration = hours(stays)
+    measured = dataclasses.replace(spec, features=spec.features[: len(task.features)])
+    vitals, seen, age = with_derived(states(found, stays, task, measured), duration, task.derived, spec)
+    context, context_counts = find_context(events, book, stays, task, spec)
+    given = torch.from_numpy(dose(infusions, stays, task, context.numpy()).astype(np.float32))
+    highest = torch.tensor([drug.high for drug in spec.drugs])
     trajectories = pad(
         Trajectories(
             spec=spec,
@@ -108,16 +122,33 @@ def _read_part(events: Events, book: CodeBook, task: Task) -> tuple[Trajectories
             mask=duration > 0,
             outcome=torch.from_numpy(stays.outcome.astype(np.int64)),
             subject=torch.from_numpy(stays.subject.copy()),
-            site=torch.zeros(len(stays), dtype=torch.int64),
+            site=torch.from_numpy(stays.site.copy()),
         )
     )
     above = (given > highest).sum((0, 1)).numpy()
-    return trajectories, Tally(np.array(flow), values, np.column_stack((infusion_counts, above)), context_counts)
+    drugs = np.column_stack((infusion_counts, above))
+    return trajectories, Tally(np.array(flow), values, drugs, context_counts, tally_codes(events, book))
+
+
+def _bars_sites(task: Task) -> bool:
+    return any(how.drop == "sites" for drug in task.drugs.values() for how in drug.items.values())
+
+
+def _barred_sites(events: Events, book: CodeBook, task: Task) -> set[int]:
+    """Sites that charted an item of which the task says `drop: sites`, whomever they gave it to."""
+    patterns = [
+        p
+        for drug in task.drugs.values()
+        for item, how in drug.items.items()
+        if how.drop == "sites"
+        for p in drug.patterns(item)
+    ]
+    return set(np.unique(events.site[book.flags(patterns, events.code)]).tolist())
 
 
 def _absent_codes(book: CodeBook, task: Task) -> list[str]:
     """Features, drugs and context of which the dataset holds no code at all."""
     patterns = {name: set(rule.codes) for name, rule in {**task.features, **task.context}.items()}
     patterns |= {name: {d.starts(i) for i in d.items} for name, d in task.drugs.items()}
-    absent = [name for name, wanted in patterns.items() if not book.matching(wanted).any()]
+    absent = [name for name, wanted in patterns.items() if not any(book.numbers(p) for p in wanted)]
     return [f"no code of {name} occurs in these records" for name in absent]

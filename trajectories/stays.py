@@ -5,20 +5,21 @@ Time zero is one second after the anchor and all conditions have happened, so wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contracts import DIED, DISCHARGED, IN_CARE
+from ..contracts import IN_CARE
 from .codes import CodeBook
+from .cohort_rule import Condition
 from .decision_times import Moments, decision_times
-from .meds import HOUR, SECOND, STATIC, Events
+from .endings import find_endings, in_window
+from .events import HOUR, NEVER, SECOND, STATIC, Events, first_time, slices, timed
+from .meds_columns import site_number
 from .ranges import Ints, bisect
-from .task import Condition, Task
+from .task import Task
 
-NEVER = 1 << 62  # later than any time
 YEAR = 365.25 * 24 * HOUR
 
 
@@ -31,6 +32,7 @@ class Stays:
     end: Ints  # end of the stay, or of the horizon where that comes first
     outcome: Ints
     decisions: Ints  # (N, T+1) when they are taken, after time zero; see `decision_times`
+    site: Ints
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -38,68 +40,69 @@ class Stays:
 
 def flow_steps(task: Task) -> list[str]:
     """Names of the steps that `find_stays` counts, in order."""
-    adult = [] if task.cohort.min_age is None else [f"aged {task.cohort.min_age:g} or more"]
-    middle = [*adult, *(condition.label for condition in task.cohort.conditions)]
-    return [task.cohort.label, "end recorded", *middle, "in care at time zero"]
+    cohort = task.cohort
+    steps = [cohort.label, "end recorded" if task.outcome.unended == "drop" else "any event after the anchor"]
+    steps += ["first stay of the patient"] if cohort.stays == "first" else []
+    steps += [] if cohort.min_gap is None else [f"{cohort.min_gap:g} hours or more after the last stay"]
+    steps += [] if cohort.min_age is None else [f"aged {cohort.min_age:g} or more"]
+    return [*steps, *(condition.label for condition in cohort.conditions), "in care at time zero"]
 
 
 def find_stays(events: Events, book: CodeBook, task: Task, called: Moments | None = None) -> tuple[Stays, list[int]]:
     """The stays of these subjects, and how many remain after each of `flow_steps`; `called`: see `moments`."""
-    anchors = _matching(events, book, task.cohort.anchor)
+    anchors = timed(events, book, task.cohort.anchor)
     first = np.append(True, (anchors.subject[1:] != anchors.subject[:-1]) | (anchors.time[1:] != anchors.time[:-1]))
     anchors = anchors.rows(first[: len(anchors)])
     subject, anchor = anchors.subject, anchors.time
     following = np.append(np.where(subject[1:] == subject[:-1], anchor[1:], NEVER), NEVER)[: len(anchor)]
-    end, outcome = _ends(events, book, task, (subject, anchor, following))
-    met = [_first_sign(events, book, c, (subject, anchor, end)) for c in task.cohort.conditions]
+    endings = find_endings(events, book, task, (subject, anchor, following))
+    met = [_first_sign(events, book, c, (subject, anchor, endings.end)) for c in task.cohort.conditions]
     time_zero = np.maximum.reduce([anchor, *met]) + SECOND
-    keep = [end < NEVER]
+    keep = [endings.end < NEVER, *_readmissions(task, subject, anchor, endings.end)]
     if task.cohort.min_age is not None:
         known = time_zero < NEVER
-        birth = first_time(_matching(events, book, task.cohort.birth), subject, STATIC + 1, NEVER)
+        birth = first_time(timed(events, book, task.cohort.birth), subject, STATIC + 1, NEVER)
         reached = np.where(known, time_zero, anchor)  # until a later step drops the stay, its age at the anchor counts
         keep.append((birth < NEVER) & ((reached - np.minimum(birth, reached)) / YEAR >= task.cohort.min_age))
     keep += [m < NEVER for m in met]
-    keep.append(time_zero < end)
+    keep.append(time_zero < endings.end)
     kept, counts = np.ones(len(anchor), bool), [len(anchor)]
     for step in keep:
         kept = kept & step
         counts.append(int(kept.sum()))
-    found = subject[kept], time_zero[kept], end[kept], outcome[kept]
-    return _within_horizon(task, called, *found), counts
+    subject, time_zero, endings = subject[kept], time_zero[kept], endings.rows(kept)
+    times = decision_times(called, subject, time_zero, endings.end, task)
+    last = time_zero + times[:, -1]  # of the stay, or of the horizon, where it is still in care
+    outcome = np.where(endings.end > last, IN_CARE, endings.outcome)
+    outcome = in_window(task, endings, time_zero, outcome)
+    site = _site(events, book, task, (subject, time_zero, anchors.site[kept]))
+    return Stays(subject, time_zero, last, outcome, times, site), counts
 
 
-def first_time(events: Events, subject: Ints, low: Ints | int, high: Ints | int) -> Ints:
-    """Time (Q,) of each subject's first of these events within low <= time < high; NEVER where there is none."""
-    start = np.searchsorted(events.subject, subject, "left").astype(np.int64)
-    stop = np.searchsorted(events.subject, subject, "right").astype(np.int64)
-    index = bisect(events.time, start, stop, np.broadcast_to(np.asarray(low, np.int64), subject.shape))
-    if not len(events):
-        return np.full(len(subject), NEVER)
-    time = events.time[np.minimum(index, len(events) - 1)]
-    return np.where((index < stop) & (time < high), time, NEVER)
+def _readmissions(task: Task, subject: Ints, anchor: Ints, end: Ints) -> list[NDArray[np.bool_]]:
+    """Which stays (N,) are the patient's first, and come long enough after the last one ended, as far as asked."""
+    again = np.append(False, subject[1:] == subject[:-1])[: len(subject)]
+    steps = [~again] if task.cohort.stays == "first" else []
+    if task.cohort.min_gap is not None:
+        ended = np.where(end < NEVER, end, anchor)  # of a stay without an end, its beginning
+        gap = anchor[1:] - ended[:-1] >= round(task.cohort.min_gap * HOUR)
+        steps.append(~again | np.append(True, gap)[: len(subject)])
+    return steps
 
 
-def _matching(events: Events, book: CodeBook, patterns: Iterable[str]) -> Events:
-    """Events of these codes that have a time."""
-    return events.rows(_flags(book, patterns)[events.code] & (events.time != STATIC))
-
-
-def _flags(book: CodeBook, patterns: Iterable[str]) -> NDArray[np.bool_]:
-    return np.append(book.matching(patterns), False)  # never empty, so that it can be indexed
-
-
-def _ends(events: Events, book: CodeBook, task: Task, stay: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints]:
-    """End and outcome: the first ending code after the anchor and up to the next anchor."""
-    subject, anchor, following = stay
-
-    def first(patterns: Sequence[str]) -> Ints:
-        return first_time(_matching(events, book, patterns), subject, anchor + 1, following + 1)
-
-    discharged, died, censored = map(first, (task.outcome.discharged, task.outcome.died, task.outcome.censored))
-    end = np.minimum(np.minimum(discharged, died), censored)
-    dead = (died < NEVER) & (died - end <= round(task.outcome.died_within * HOUR))
-    return end, np.where(dead, DIED, np.where(discharged == end, DISCHARGED, IN_CARE))
+def _site(events: Events, book: CodeBook, task: Task, stay: tuple[Ints, Ints, Ints]) -> Ints:
+    """Site (N,): the column at the anchor, or the last part of the last code before time zero; -1 where unknown."""
+    subject, time_zero, at_anchor = stay
+    rule = task.cohort.site
+    if rule is None or rule.column is not None:
+        return at_anchor
+    named = events.rows(book.flags(rule.codes, events.code))
+    start, stop = slices(named, subject)
+    last = bisect(named.time, start, stop, time_zero) - 1
+    numbers = np.array([*(site_number(code.rpartition("//")[2]) for code in book.codes), -1], np.int64)
+    code = np.append(named.code, -1)[np.where(last >= start, last, len(named))]
+    site: Ints = numbers[code]
+    return site
 
 
 def _first_sign(events: Events, book: CodeBook, condition: Condition, stay: tuple[Ints, Ints, Ints]) -> Ints:
@@ -108,7 +111,7 @@ def _first_sign(events: Events, book: CodeBook, condition: Condition, stay: tupl
     low, high = (anchor + round(hours * HOUR) for hours in condition.hours)
     met = np.full(len(anchor), NEVER)
     for sign in condition.any:
-        hit = _flags(book, sign.codes)[events.code] & (events.time != STATIC)
+        hit = book.flags(sign.codes, events.code) & (events.time != STATIC)
         if sign.above is not None:
             hit &= events.value > sign.above
         if sign.below is not None:
@@ -117,12 +120,3 @@ def _first_sign(events: Events, book: CodeBook, condition: Condition, stay: tupl
         stamped = first_time(events.rows(hit), subject, low - delay, np.minimum(high, end) - delay)
         met = np.minimum(met, np.where(stamped < NEVER, stamped + delay, NEVER))
     return met
-
-
-def _within_horizon(
-    task: Task, called: Moments | None, subject: Ints, time_zero: Ints, end: Ints, outcome: Ints
-) -> Stays:
-    """Stays cut at the horizon, where they are still in care."""
-    times = decision_times(called, subject, time_zero, end, task)
-    last = time_zero + times[:, -1]
-    return Stays(subject, time_zero, last, np.where(end > last, IN_CARE, outcome), times)

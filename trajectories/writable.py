@@ -6,7 +6,8 @@ import torch
 
 from ..contracts import DIED, DISCHARGED, IN_CARE, Trajectories
 from .carry import limits, pad, valid_states
-from .task import Quantity, Task
+from .quantities import Quantity
+from .task import Task
 
 _SHORTEST = 1 / 60  # hours: below it, microseconds no longer resolve a float32
 
@@ -27,7 +28,7 @@ def _check_task(task: Task) -> None:
     """The first code of each rule stands for it, so it must need no conversion."""
     for name, rule in {**task.features, **task.context}.items():
         conversion = next(iter(rule.codes.values()))
-        if conversion.factor != 1 or conversion.offset != 0:
+        if conversion.factor != 1 or conversion.offset != 0 or conversion.drop:
             raise ValueError(f"{name}: its first code needs a conversion; put a code in the feature's own unit first")
         if rule.delay:
             raise ValueError(f"{name}: what is known with a delay cannot be written; leave the delay out")
@@ -37,10 +38,15 @@ def _check_task(task: Task) -> None:
                 f"{name}: a feature aggregated as `rate` cannot be written; use `last` for written cohorts"
             )
     for name, drug in task.drugs.items():
-        if drug.by != "rate" or next(iter(drug.items.values())).factor != 1:
+        item, how = next(iter(drug.items.items()))
+        if drug.by_of(item) != "rate" or how.factor != 1 or how.per is not None or how.drop is not None:
             raise ValueError(
                 f"{name}: expected `by: rate` and a first item without factor, so that doses come back exact"
             )
+    if task.derived:
+        raise ValueError(f"{next(iter(task.derived))}: a derived feature cannot be written; write a task without it")
+    if task.outcome.window is not None:
+        raise ValueError("an outcome in a window cannot be written: when the patient died is not in trajectories")
     if task.decisions is not None and (task.decisions.when is not None or task.decisions.delay):
         raise ValueError("only decisions `at` codes, without a delay, can be written; name a code for them")
     if task.cohort.conditions:
@@ -52,8 +58,11 @@ def _check_shape(t: Trajectories, task: Task) -> None:
         raise ValueError(f"expected {task.horizon} decisions, the task's horizon, got {t.mask.shape[1]}")
     if bool((t.subject[1:] <= t.subject[:-1]).any()):
         raise ValueError("expected one stay per subject, sorted by subject, since a subject has one birth; sort them")
-    if bool((t.site != 0).any()):
-        raise ValueError("expected site 0 everywhere: tasks read no site from events")
+    site = task.cohort.site
+    if (site is None or site.column is None) and bool((t.site != 0).any()):
+        raise ValueError("expected site 0 everywhere, since the task names no site column; name one in cohort.site")
+    if bool((t.site < 0).any()):
+        raise ValueError("expected the number of a site, 0 or more, got an unknown one")
     if not bool((t.mask[:, 0]).all()):
         raise ValueError(f"stay {int((~t.mask[:, 0]).nonzero()[0])} has no decision; leave it out")
     _check_hours(t, task)

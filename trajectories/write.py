@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from ..contracts import DIED, DISCHARGED, IN_CARE, Progress, Trajectories, silent
 from .carry import valid_states
-from .meds import HOUR, SECOND
+from .codes import example
+from .events import HOUR, SECOND
+from .quantities import FeatureRule
 from .stays import YEAR
-from .task import FeatureRule, Task
+from .task import Task
 from .writable import check_writable
 
 TIME_ZERO = np.datetime64("2100-01-01T00:00:01", "us").astype(np.int64)  # of every stay: the dates are invented
@@ -75,7 +77,13 @@ def _table(t: Trajectories, task: Task) -> pa.Table:
     order = np.lexsort((number, time, subject))
     code = pa.DictionaryArray.from_arrays(number[order], codes).cast(pa.string())
     number_or_null = pa.array(value[order], pa.float32(), from_pandas=True)  # NaN: the event has no number
-    return pa.table([subject[order], pa.array(time[order], pa.timestamp("us")), code, number_or_null], schema=_SCHEMA)
+    table = pa.table([subject[order], pa.array(time[order], pa.timestamp("us")), code, number_or_null], schema=_SCHEMA)
+    site = task.cohort.site
+    if site is None or site.column is None:
+        return table
+    return table.append_column(
+        site.column, pa.array(t.site.numpy()[np.searchsorted(t.subject.numpy(), subject[order])])
+    )
 
 
 _Event = tuple[str, NDArray[Any], NDArray[Any], Any]  # code, stays, times, numbers
@@ -85,29 +93,29 @@ def _events(t: Trajectories, task: Task) -> Iterator[_Event]:
     steps = np.round(t.hours.double().numpy() * HOUR).astype(np.int64)
     decision = TIME_ZERO + np.concatenate((np.zeros((len(t), 1), np.int64), np.cumsum(steps, 1)), 1)  # (N, T+1)
     everyone = np.arange(len(t))
-    yield task.cohort.anchor[0].rstrip("*"), everyone, decision[:, 0] - SECOND, np.nan
+    yield example(task.cohort.anchor[0]), everyone, decision[:, 0] - SECOND, np.nan
     if task.decisions is not None:
         stay, step = np.nonzero(t.mask.numpy()[:, 1:])
-        yield task.decisions.at[0].rstrip("*"), stay, decision[stay, step + 1], np.nan
+        yield example(task.decisions.at[0]), stay, decision[stay, step + 1], np.nan
     yield from _context_events(t, task, everyone)
     for column, rule in enumerate(task.features.values()):
         yield from _feature_events(t, column, rule, decision)
     for column, drug in enumerate(task.drugs.values()):
         stay, step = np.nonzero((t.dose[:, :, column] > 0).numpy())
         rate, item = t.dose[:, :, column].numpy()[stay, step], next(iter(drug.items))
-        yield drug.starts(item), stay, decision[stay, step], rate
+        yield example(drug.starts(item)), stay, decision[stay, step], rate
         amount = rate.astype(np.float64) * steps[stay, step] / HOUR
-        yield drug.ends(item), stay, decision[stay, step + 1], amount
+        yield example(drug.ends(item) or ""), stay, decision[stay, step + 1], amount
     ends = {DISCHARGED: task.outcome.discharged, DIED: task.outcome.died, IN_CARE: task.outcome.censored}
     for outcome, patterns in ends.items():
         stay = np.flatnonzero(t.outcome.numpy() == outcome)
         if len(stay):
-            yield patterns[0].rstrip("*"), stay, decision[stay, t.length.numpy()[stay]], np.nan
+            yield example(patterns[0]), stay, decision[stay, t.length.numpy()[stay]], np.nan
 
 
 def _feature_events(t: Trajectories, column: int, rule: FeatureRule, decision: NDArray[Any]) -> Iterator[_Event]:
     """A measurement one second before each decision that saw one; an older one carried in from before time zero."""
-    code = next(iter(rule.codes)).rstrip("*")
+    code = example(next(iter(rule.codes)))
     stay, step = np.nonzero((t.seen[:, :, column] & valid_states(t)).numpy())
     yield code, stay, decision[stay, step] - SECOND, t.vitals[:, :, column].numpy()[stay, step]
     limit = torch.tensor(rule.max_age)
@@ -118,7 +126,7 @@ def _feature_events(t: Trajectories, column: int, rule: FeatureRule, decision: N
 
 def _context_events(t: Trajectories, task: Task, everyone: NDArray[Any]) -> Iterator[_Event]:
     for column, (rule, values) in enumerate(zip(task.context.values(), t.context.numpy().T, strict=True)):
-        code = next(iter(rule.codes)).rstrip("*")
+        code = example(next(iter(rule.codes)))
         if rule.kind == "years":
             birth = TIME_ZERO - np.round(values.astype(np.float64) * YEAR).astype(np.int64)
             yield code, everyone, birth, np.nan
@@ -134,11 +142,13 @@ def _write_metadata(folder: Path, task: Task) -> None:
     about = {"dataset_name": task.name, "dataset_version": "1", "etl_name": "posology", "meds_version": "0.4.0"}
     (folder / "dataset.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     rules = {**task.features, **task.context}
-    described = {next(iter(rule.codes)).rstrip("*"): _text(rule.label or n, rule.unit) for n, rule in rules.items()}
+    described = {example(next(iter(rule.codes))): _text(rule.label or n, rule.unit) for n, rule in rules.items()}
     for name, drug in task.drugs.items():
         item = next(iter(drug.items))
-        described[drug.starts(item)] = f"{_text(drug.label or name, drug.unit)}: mean rate from here"
-        described[drug.ends(item)] = f"{drug.label or name}: end of the infusion; the number is rate x hours"
+        described[example(drug.starts(item))] = f"{_text(drug.label or name, drug.unit)}: mean rate from here"
+        described[example(drug.ends(item) or "")] = (
+            f"{drug.label or name}: end of the infusion; the number is rate x hours"
+        )
     columns = {
         "code": pa.array(list(described), pa.string()),
         "description": pa.array(list(described.values()), pa.string()),

@@ -12,7 +12,8 @@ import pytest
 import torch
 from posology.contracts import Trajectories
 from posology.trajectories.carry import carry, limits, pad
-from posology.trajectories.task import Conversion, Task
+from posology.trajectories.quantities import Conversion
+from posology.trajectories.task import Task
 from posology.trajectories.task_file import parse_task
 
 sys.path.append(str(Path(__file__).parent))  # for slow_reference and random_records

@@ -79,7 +79,7 @@ def test_a_swapped_bag_and_the_end_of_a_bolus_are_no_changes() -> None:
     def infusions(*rows: tuple[int, int, float]) -> Infusions:
         start, end, rate = np.array(rows).T
         zero = np.zeros(len(rows), np.int64)
-        return Infusions(zero, start.astype(np.int64), end.astype(np.int64), rate.astype(np.float64), zero)
+        return Infusions(zero, start.astype(np.int64), end.astype(np.int64), rate.astype(np.float64), zero, zero - 1)
 
     assert dose_changes(infusions((0, 5 * HOUR, 0.1), (5 * HOUR, 9 * HOUR, 0.1)))[1].tolist() == [0, 9 * HOUR]
     assert dose_changes(infusions((7, 7 + SECOND, 900)))[1].tolist() == [7]

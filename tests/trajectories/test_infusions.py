@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from posology.trajectories.codes import CodeBook
 from posology.trajectories.decision_times import decision_times
 from posology.trajectories.doses import dose
-from posology.trajectories.infusions import find_infusions, pair
+from posology.trajectories.infusions import find_infusions
 from posology.trajectories.meds import HOUR, Events
+from posology.trajectories.pairing import pair
 from posology.trajectories.records import wanted_patterns
 from posology.trajectories.stays import Stays
 
@@ -18,7 +19,7 @@ moments = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=14
 
 def events_at(moments: list[tuple[int, int]]) -> Events:
     subject, time = np.array(sorted(moments), np.int64).reshape(-1, 2).T
-    return Events(subject, time, np.zeros(len(subject), np.int32), np.zeros(len(subject)))
+    return Events(subject, time, np.zeros(len(subject), np.int32), np.zeros(len(subject)), 0 * subject)
 
 
 @settings(max_examples=150, deadline=None)
@@ -45,13 +46,12 @@ def given_dose(task, rows: list[tuple[float, str, float]], end: float = 10.0) ->
     book = CodeBook(wanted_patterns(task))
     rows = sorted(rows)
     time = np.array([round(r[0] * HOUR) for r in rows], np.int64)
-    events = Events(
-        np.zeros(len(rows), np.int64), time, book.number([r[1] for r in rows]), np.array([r[2] for r in rows])
-    )
+    events = Events(0 * time, time, book.number([r[1] for r in rows]), np.array([r[2] for r in rows]), 0 * time)
     zero = np.zeros(1, np.int64)
     infusions, _ = find_infusions(events, book, task)
     last = np.array([round(end * HOUR)])
-    return dose(infusions, Stays(zero, zero, last, zero, decision_times(None, zero, zero, last, task)), task)[0]
+    stay = Stays(zero, zero, last, zero, decision_times(None, zero, zero, last, task), zero)
+    return dose(infusions, stay, task, np.empty((1, 0)))[0]
 
 
 def test_rates_count_for_the_time_they_overlap(small_task) -> None:
