@@ -41,6 +41,7 @@ class KnownTruth:
     reward: str = "survival"  # of the table in envs
     rules: tuple[Rule, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # of environment, for the task
+    care: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # ... and of the clinician
 
 
 SOURCES = {
@@ -96,6 +97,65 @@ SOURCES = {
             ),
         ),
     ),
+    "propofol": KnownTruth(
+        environment="posology/Propofol-v0",
+        clinician="propofol_clinician:PropofolClinician",
+        task="propofol_simulated",
+        memory="propofol_memory:COLUMN",
+        model="propofol pharmacokinetics and effect of Eleveld (2018)",
+        reward="hypnosis_in_range",
+        rules=(
+            Rule(
+                "pid",
+                "PID controller",
+                "An induction rate, then proportional and integral control of the bispectral index.",
+                "propofol_clinician:PropofolPID",
+                MappingProxyType({"levels": True}),
+            ),
+            Rule(
+                "fixed_infusion",
+                "Same infusion for all",
+                "2 mg/kg in the first minute, then 6 mg/kg/h.",
+                "propofol_clinician:FixedInfusion",
+            ),
+        ),
+        options=MappingProxyType({"interval_hours": 1 / 60, "horizon": 30}),
+    ),
+    "glucose": KnownTruth(
+        environment="posology/Glucose-v0",
+        clinician="glucose_clinician:GlucoseClinician",
+        task="glucose_simulated",
+        memory="glucose_memory:COLUMN",
+        model="UVA/Padova S2008 equations of type 1 diabetes",
+        reward="glucose_risk",
+        rules=(
+            Rule(
+                "basal_bolus",
+                "Basal-bolus by the book",
+                "The usual basal rate, and with a meal carbohydrates over the ratio plus a correction above 150 mg/dL.",
+                "glucose_clinician:BasalBolus",
+                MappingProxyType({"interval_hours": 0.5}),
+            ),
+            Rule(
+                "basal_only",
+                "Basal insulin only",
+                "The usual basal rate and no bolus.",
+                "glucose_clinician:BasalBolus",
+                MappingProxyType({"interval_hours": 0.5, "bolus": False}),
+            ),
+        ),
+        options=MappingProxyType({"interval_hours": 0.5, "horizon": 48}),
+        care=MappingProxyType({"interval_hours": 0.5}),
+    ),
+    "hiv": KnownTruth(
+        environment="posology/HIV-v0",
+        clinician="hiv_clinician:HIVClinician",
+        task="hiv_simulated",
+        memory="hiv_memory:COLUMN",
+        model="HIV dynamics of Adams (2004)",
+        reward="hiv_control",
+        options=MappingProxyType({"interval_hours": 720.0, "horizon": 24, "reward": "hiv_control"}),
+    ),
 }
 
 
@@ -108,7 +168,9 @@ def source(name: str) -> KnownTruth:
 
 def clinician(name: str, confounding: float, hidden_confounding: float) -> Clinician:
     """The documented clinician of a data source, with its two knobs set."""
-    made = member(source(name).clinician)(confounding=confounding, hidden_confounding=hidden_confounding)
+    known = source(name)
+    knobs = {"confounding": confounding, "hidden_confounding": hidden_confounding}
+    made = member(known.clinician)(**knobs, **known.care)
     assert isinstance(made, Clinician)
     return made
 

@@ -90,7 +90,9 @@ _Event = tuple[str, NDArray[Any], NDArray[Any], Any]  # code, stays, times, numb
 
 
 def _events(t: Trajectories, task: Task) -> Iterator[_Event]:
-    steps = np.round(t.hours.double().numpy() * HOUR).astype(np.int64)
+    whole = t.hours == torch.tensor(task.interval)  # which float32 may not hold to the microsecond
+    exact = torch.where(whole, torch.tensor(task.interval, dtype=torch.float64), t.hours.double())
+    steps = np.round(exact.numpy() * HOUR).astype(np.int64)
     decision = TIME_ZERO + np.concatenate((np.zeros((len(t), 1), np.int64), np.cumsum(steps, 1)), 1)  # (N, T+1)
     everyone = np.arange(len(t))
     yield example(task.cohort.anchor[0]), everyone, decision[:, 0] - SECOND, np.nan

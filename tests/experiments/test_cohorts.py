@@ -2,10 +2,20 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from posology.experiments.cohorts import COHORT_SPAN, write_cohort
-from posology.experiments.sources import clinician, true_treatment
+from posology.experiments.sources import SOURCES, clinician, source, true_treatment
 from posology.trajectories.records import read_trajectories
 from posology.trajectories.rollout import rollout
 from posology.trajectories.task_file import load_task
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "sepsis"])
+def test_every_cohort_is_read_as_it_was_simulated(name, tmp_path):
+    written = write_cohort(name, tmp_path / "cohort", patients=30, seed=2)
+    read = read_trajectories(written, load_task(source(name).task)).trajectories
+    done = rollout(true_treatment(name), clinician(name, 1.0, 0.0), 30, seed=2 * COHORT_SPAN)
+    for part, value in vars(done.trajectories).items():
+        assert torch.equal(value, getattr(read, part)) if isinstance(value, torch.Tensor) else value == read.spec, part
+    assert pq.read_metadata(written / "truth.parquet").num_rows == int(done.decisions.mask.sum())
 
 
 @pytest.fixture(scope="module")
