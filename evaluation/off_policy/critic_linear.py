@@ -10,6 +10,8 @@ from torch import Tensor
 from .critics import CriticConfig, Fit, Scale, bellman_error
 from .transitions import Transitions
 
+_REST = 1e-6  # standard deviations of the return by which a target may still move
+
 
 @dataclass(frozen=True)
 class LinearCritic:
@@ -31,25 +33,33 @@ def with_constant(x: Tensor) -> Tensor:
 
 
 def fit_linear(data: Transitions, most: Transitions, tuning: Transitions, config: CriticConfig, length: int) -> Fit:
-    """As many regressions as decisions, from value 0: exact where features tell every state and time apart.
+    """Regressions from the observed returns on, until the value rests: `rounds` at most, no fewer than decisions.
 
-    Discrete actions share one regression and each has its own correction, shrunk by `ridge`. Nothing is stopped
+    Exact where features tell every state and time apart. Where they do not, a reward at the end of a stay of T
+    decisions reaches its beginning only within several T rounds: from value 0, T of them would leave a third of it
+    out. Discrete actions share one regression and each has its own correction, shrunk by `ridge`. Nothing is stopped
     early: the error is that of a fit on `most` stays for the others, `tuning`, and the critic is fitted on all.
     """
-    error = bellman_error(_iterate(most, config, length), tuning)
-    return Fit(_iterate(data, config, length), error, length)
+    error = bellman_error(_iterate(most, config, length)[0], tuning)
+    critic, rounds = _iterate(data, config, length)
+    return Fit(critic, error, rounds)
 
 
-def _iterate(data: Transitions, config: CriticConfig, length: int) -> LinearCritic:
+def _iterate(data: Transitions, config: CriticConfig, length: int) -> tuple[LinearCritic, int]:
     scale = Scale.of(data, length)
     design = with_constant(scale.inputs(data.obs))
     kind = _Discrete if data.discrete else _Doses
     solver = kind(design, data.taken, config.ridge)
-    value = torch.zeros_like(data.reward)
-    for _ in range(length):
-        shared, own = solver.solve(data.targets(value))
+    target, rounds = data.returns(length), 0
+    while True:
+        shared, own = solver.solve(target)
         value = ((design @ (own + shared[:, None])) * data.wanted).sum(1)
-    return LinearCritic(scale, shared, own)
+        following = data.targets(value)
+        moved = float((following - target).abs().max())
+        rounds += 1
+        if rounds > max(config.rounds, length) or (rounds > length and moved <= _REST * scale.unit):
+            return LinearCritic(scale, shared, own), rounds
+        target = following
 
 
 class _Discrete:

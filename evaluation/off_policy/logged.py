@@ -48,7 +48,7 @@ def logged(reward: Numbers, log_ratio: Numbers, mask: Numbers, discount: float |
         factors = np.broadcast_to(float(discount) ** np.arange(decided.shape[1]), decided.shape)
     else:
         factors = inside("discount", discount, decided)
-    factors = np.where(decided, factors, 0.0)
+    factors = where(decided, factors)
     return Logged(rewards * factors, np.cumsum(ratios, 1), decided, factors, ratios)
 
 
@@ -72,7 +72,8 @@ def array(values: Numbers) -> Array:
 
 def mask_of(mask: Numbers) -> Mask:
     """The mask (N, T) as bool; ValueError unless it is a prefix of each row and holds at least one stay."""
-    decided: Mask = np.asarray(array(mask) != 0)
+    given = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
+    decided: Mask = given if given.dtype == bool else np.asarray(given != 0)
     if decided.ndim != 2 or 0 in decided.shape:
         raise ValueError(f"mask: expected shape (N, T) with N, T >= 1, got {decided.shape}")
     holes = decided[:, 1:] & ~decided[:, :-1]
@@ -80,6 +81,13 @@ def mask_of(mask: Numbers) -> Mask:
         row, column = np.argwhere(holes)[0]
         raise ValueError(f"mask: row {row} has a decision at {column + 1} but none at {column}; expected a prefix")
     return decided
+
+
+def where(mask: Mask, values: Array) -> Array:
+    """The values (N, T, ...) where `mask` (N, T), else 0; themselves where every stay lasts to the end."""
+    if mask.all():
+        return values
+    return np.where(mask.reshape(*mask.shape, *[1] * (values.ndim - 2)), values, 0.0)
 
 
 def inside(name: str, values: Numbers, mask: Mask, *, minus_infinity: bool = False, columns: bool = False) -> Array:
@@ -90,7 +98,9 @@ def inside(name: str, values: Numbers, mask: Mask, *, minus_infinity: bool = Fal
     found = array(values)
     if found.shape[:2] != mask.shape or found.ndim != 2 + columns:
         raise ValueError(f"{name}: expected shape {mask.shape} like mask, got {found.shape}")
-    found = np.where(mask[..., None] if columns else mask, found, 0.0)
+    found = where(mask, found)
+    if np.isfinite(found).all():
+        return found
     bad = ~np.isfinite(found) & ~(minus_infinity & (found == -np.inf))
     if bad.any():
         row, column = np.argwhere(bad)[0][:2]
