@@ -144,7 +144,7 @@ def test_a_reward_at_the_end_reaches_the_beginning_whatever_the_features_say() -
     policy = Table(torch.full((STATES, ACTIONS), 0.5))
     found = fitted_q_evaluation(data, policy, config=CriticConfig(kind="linear", folds=2))
     assert found.v[:, 0].mean() == pytest.approx(reward.sum(1).mean(), abs=0.02)
-    assert HORIZON < min(found.rounds) and max(found.rounds) <= 61
+    assert min(found.rounds) > HORIZON and max(found.rounds) <= 61
 
 
 def test_cross_fitting_never_shows_a_patient_to_their_own_critic() -> None:
