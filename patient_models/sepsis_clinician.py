@@ -54,11 +54,15 @@ class SepsisClinician:
         """The norepinephrine rate (B,) ug/kg/min that severity and chance multiply."""
         return titrate(state, self.target, self.gain)
 
+    def shift(self, state: PatientState) -> Tensor:
+        """What confounding adds to the logarithm of the norepinephrine rate (B,)."""
+        shown, hidden = shown_severity(state), hidden_severity(state)
+        return PER_SEVERITY * (self.confounding * shown + self.hidden_confounding * hidden)
+
     def level_probs(self, state: PatientState) -> tuple[Tensor, Tensor]:
         """Probabilities of the fluid levels (B, 5) and, independently, of the norepinephrine levels (B, 5)."""
         fluid = fluid_level_probs(state, torch.full_like(state.hours, CAUTIOUS))
-        shift = self.confounding * shown_severity(state) + self.hidden_confounding * hidden_severity(state)
-        middle = self.rule(state).clamp_min(1e-9).log() + PER_SEVERITY * shift
+        middle = self.rule(state).clamp_min(1e-9).log() + self.shift(state)
         cuts = torch.tensor((LEAST, *SPEC.drugs[NOREPINEPHRINE].cuts[1:]), device=middle.device).log()
         above = ndtr((middle[:, None] - cuts) / self.spread)
         none = torch.zeros_like(above[:, :1])

@@ -1,0 +1,105 @@
+"""A picture of twenty patients of a source: under the clinician, untreated, and under the maximal dose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+
+from ...contracts import DIED, Clinician, Feature, Policy
+from ...envs.render_style import DOSE, EXCEEDED, INK, LINE, MUTED, REFERENCE, VALUE, unit
+from ...trajectories.rollout import Rollout, rollout
+from ..sources import clinician, true_treatment
+from .patient_policies import FIRST, fixed_doses
+from .patient_probes import Probe
+
+PATIENTS = 20
+_STYLE: dict[Any, Any] = {
+    "font.size": 8.5,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "text.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def draw_courses(name: str, probe: Probe, path: Path) -> None:
+    """Write the picture as PNG: a column per treatment, a row per feature and one for a drug."""
+    treatment = true_treatment(name)
+    fixed = list(fixed_doses(treatment))
+    arms: list[tuple[str, Policy | Clinician]] = [
+        ("Clinician", clinician(name, 1.0, 0.0)),
+        ("No treatment", fixed[0][1]),
+        ("Maximal dose", fixed[-1][1]),
+    ]
+    rows = len(probe.features) + 1
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(
+            rows,
+            len(arms),
+            figsize=(9.6, 1.75 * rows + 0.7),
+            sharex=True,
+            sharey="row",
+            height_ratios=[*[1.25] * len(probe.features), 0.8],
+            layout="constrained",
+        )
+        for column, (label, actor) in enumerate(arms):
+            done = rollout(treatment, actor, PATIENTS, seed=FIRST)
+            dead = int((done.trajectories.outcome == DIED).sum())
+            axes[0, column].set_title(f"{label}{f' ({dead} of {PATIENTS} die)' if dead else ''}", fontsize=9.5)
+            for row, feature in enumerate(probe.features):
+                _feature(axes[row, column], done, treatment.spec.features[treatment.spec.feature(feature)], probe)
+            _dose(axes[-1, column], done, probe)
+            axes[-1, column].set_xlabel(probe.unit)
+        for row, feature in enumerate(probe.features):
+            f = treatment.spec.features[treatment.spec.feature(feature)]
+            axes[row, 0].set_ylabel(_axis(f.label or f.name, f.unit))
+        drug = treatment.spec.drugs[treatment.spec.drug(probe.drug)]
+        axes[-1, 0].set_ylabel(_axis(drug.label or drug.name, drug.unit))
+        figure.align_ylabels(axes[:, 0])
+        partial = path.with_suffix(".tmp.png")
+        figure.savefig(partial, dpi=110, facecolor="white")
+        plt.close(figure)
+    partial.replace(path)
+
+
+def _axis(label: str, of: str) -> str:
+    words, text = label.split(), ""
+    for word in words:  # two lines where it is long
+        text += ("\n" if len(text.rpartition("\n")[2]) + len(word) > 18 else " ") + word
+    return f"{text.strip()}\n{unit(of)}".rstrip()
+
+
+def _feature(axes: Axes, done: Rollout, feature: Feature, probe: Probe) -> None:
+    t = done.trajectories
+    column = [f.name for f in t.spec.features].index(feature.name)
+    axes.axhspan(*feature.reference, color=REFERENCE, lw=0, zorder=0)
+    if feature.scale == "log":
+        axes.set_yscale("log")
+    hours = torch.cat([torch.zeros(len(t), 1), t.hours.cumsum(1)], 1) / probe.unit_hours
+    for row in range(len(t)):
+        states = int(t.length[row]) + int(t.outcome[row] == 0)
+        values = t.vitals[row, :states, column].numpy()
+        shown = t.seen[row, :states, column].numpy() if probe.seen_only else np.ones(states, bool)
+        time = hours[row, :states].numpy()
+        axes.plot(time[shown], values[shown], color=VALUE, lw=0.8, alpha=0.45)
+        if t.outcome[row] == DIED:
+            style: dict[str, Any] = {"marker": "x", "color": EXCEEDED, "ms": 4, "mew": 1.1}
+            axes.plot(time[-1:], values[-1:], **style)
+
+
+def _dose(axes: Axes, done: Rollout, probe: Probe) -> None:
+    t = done.trajectories
+    column = t.spec.drug(probe.drug)
+    for row in range(len(t)):
+        steps = int(t.length[row])
+        edges = np.concatenate([[0.0], t.hours[row, :steps].cumsum(0).numpy()]) / probe.unit_hours
+        axes.stairs(t.dose[row, :steps, column].numpy(), edges, color=DOSE, lw=0.7, alpha=0.45, baseline=None)
