@@ -15,8 +15,9 @@ import torch
 import typer
 from rich.console import Console
 
+from ..plan import key_of
 from ..sources import SOURCES, source
-from ..stages import key_of, write_text
+from ..stages import write_text
 from .patient_confounding import confounding_table
 from .patient_pages import Found, put_block, summary_lines, update_page
 from .patient_policies import policy_table
