@@ -2,6 +2,7 @@
 
 from .bandwidth import lepski
 from .bootstrap import bootstrap_intervals
+from .confounded_decision import Choice, confounded_decision
 from .critics import CriticConfig
 from .direct_method import direct_method
 from .distribution import ReturnDistribution, distribution
@@ -15,12 +16,17 @@ from .magic import magic
 from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import log_ratio
+from .sensitivity import Sensitivity, marginal_sensitivity
 from .verdict import Thresholds, Verdict
 from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
 from .weighted_per_decision_importance_sampling import weighted_per_decision_importance_sampling
 
 __all__ = [
+    "Choice",
+    "Sensitivity",
+    "confounded_decision",
+    "marginal_sensitivity",
     "ESTIMATORS",
     "CriticConfig",
     "Estimate",
