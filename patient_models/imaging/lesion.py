@@ -50,25 +50,29 @@ def bits(z: Tensor) -> Tensor:
 
 
 def outline(lesions: Lesions, chests: Chests, wall: float) -> Outline:
-    """Place lesions; a share `wall` of patients has the lesion on the chest wall or the mediastinum, others within."""
+    """Place lesions; a share `wall` of patients has the lesion on the chest wall or the mediastinum, others within.
+
+    In float64 on the way: an edge is so steep that a rounding in another batch would show.
+    """
     rows = bits(lesions.anatomy)
     zero = torch.zeros_like(rows)
-    z = normals(rows, zero, zero, 6 + 2 * len(HARMONICS), stream=ANATOMY)
-    chest = (ndtr(lesions.anatomy) * BANK).long().clamp(0, BANK - 1)
-    radius = (lesions.volume.clamp_min(0) * (3 / (4 * math.pi))) ** (1 / 3)
+    z = normals(rows, zero, zero, 6 + 2 * len(HARMONICS), stream=ANATOMY).double()
+    chest = (ndtr(lesions.anatomy.double()) * BANK).long().clamp(0, BANK - 1)
+    radius = (lesions.volume.double().clamp_min(0) * (3 / (4 * math.pi))) ** (1 / 3)
     decay = z.new_tensor([ROUGHNESS * 1.2 / k**0.8 for k in HARMONICS])
     cosine, sine = decay * z[:, 6 : 6 + len(HARMONICS)], decay * z[:, 6 + len(HARMONICS) :]
     angle = math.pi * ndtr(z[:, 0])
-    return Outline(
+    placed = Outline(
         chest=chest,
         radius=radius,
-        middle=_middle(chests.lung[chest], radius, z[:, 1:6], bits(lesions.key), wall),
+        middle=_middle(chests.lung[chest].double(), radius, z[:, 1:6], bits(lesions.key), wall),
         turn=torch.stack((angle.cos(), angle.sin()), 1),
-        stretch=lesions.aspect.sqrt(),
+        stretch=lesions.aspect.double().sqrt(),
         cosine=cosine,
         sine=sine,
         mean=_mean(cosine, sine),
     )
+    return Outline(chest, *(x.to(lesions.volume.dtype) for x in placed[1:]))
 
 
 def longest_diameter(o: Outline) -> Tensor:
@@ -98,8 +102,8 @@ def _middle(lung: Tensor, radius: Tensor, z: Tensor, scan: Tensor, wall: float) 
 
 def _relative(cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:
     """Angles (A,) and the outline's deviation (B, A) at them."""
-    angle = torch.arange(_ANGLES, device=cosine.device) * (2 * math.pi / _ANGLES)
-    waves = torch.tensor(HARMONICS, device=cosine.device)[:, None] * angle
+    angle = torch.arange(_ANGLES, device=cosine.device, dtype=cosine.dtype) * (2 * math.pi / _ANGLES)
+    waves = cosine.new_tensor(HARMONICS)[:, None] * angle
     return angle, cosine @ waves.cos() + sine @ waves.sin()
 
 

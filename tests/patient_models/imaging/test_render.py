@@ -61,11 +61,11 @@ def test_the_longest_diameter_is_that_of_the_mask() -> None:
 
 
 def test_tissues_have_their_densities() -> None:
-    some = lesions(100, 2.0, 3.9)
-    scans = render(some, Scanner(wall=0.0))
+    some = lesions(100, 3.2, 3.9)
+    scans = render(some, Scanner(noise=0.0, wall=0.0))
     assert (scans.hu[:, 0, 0] < -900).all() and scans.hu.isfinite().all()
     levels = torch.stack([h[m].median() for h, m in zip(scans.hu, scans.mask, strict=True)])
-    assert levels.median().item() == pytest.approx(38, abs=8)
+    assert levels.median().item() == pytest.approx(38, abs=10)
     empty = render(Lesions(torch.zeros(100), *some[1:]))
     assert not empty.mask.any() and (empty.diameter == 0).all()
     assert ((empty.hu > -950) & (empty.hu < -700)).float().mean() > 0.1  # lung
