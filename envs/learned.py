@@ -15,6 +15,7 @@ from .belief import with_belief
 from .dose_treatment import DoseTreatment
 from .limits import known_limits
 from .pessimistic import pessimistic
+from .visits import visit_rule
 
 
 def learned(
@@ -30,13 +31,15 @@ def learned(
     bootstrap_at_horizon: bool = False,
     action: Action = "levels",
     belief: bool = False,
+    visits: str | None = None,
 ) -> Treatment:
     """A patient model, or the folder it was saved in, under its own spec and dose levels, or continuous doses.
 
     With a positive `penalty`, each decision costs that much times the ensemble's disagreement; with `belief`, states
     carry what the model infers from what is observed, and the policy sees it. The interval is the model's own step,
-    or 4 h. The `reward` is one of the table, `alive` and `died` are options of survival. Constraints are those known
-    for the spec's drugs; on records of ICU-Sepsis, inadmissible actions are masked as they are in its truth.
+    or 4 h; with a rule of `visits` by name, it is the shortest one. The `reward` is one of the table, `alive` and
+    `died` are options of survival. Constraints are those known for the spec's drugs; on records of ICU-Sepsis,
+    inadmissible actions are masked as they are in its truth.
     """
     patient = load_model(model) if isinstance(model, str | Path) else model
     hours = interval_hours if interval_hours is not None else patient.fixed_hours or 4.0
@@ -50,6 +53,7 @@ def learned(
         enforce=enforce,
         bootstrap_at_horizon=bootstrap_at_horizon,
         action=action,
+        visits=visit_rule(visits),
     )
     if patient.spec == ICU_SEPSIS:
         core = only_available(core, icu_sepsis())

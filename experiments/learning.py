@@ -110,6 +110,7 @@ def simulator_of(config: ExperimentConfig, task: Task, patient: PatientModel, pe
         penalty=penalty,
         horizon=task.horizon,
         interval_hours=task.interval,
+        visits=None if task.decisions is None else task.decisions.rule,
         reward=reward_name(config),
         **reward_options(config),
     )

@@ -76,6 +76,37 @@ SOURCES = {
             ),
         ),
     ),
+    "warfarin": KnownTruth(
+        environment="posology/Warfarin-v0",
+        clinician="warfarin_clinician:WarfarinClinician",
+        task="warfarin_simulated",
+        memory="warfarin_memory:COLUMN",
+        model="warfarin kinetics and effect of Hamberg (2010)",
+        reward="inr_in_range",
+        rules=(
+            Rule(
+                "pharmacogenetic",
+                "Pharmacogenetic start, titrated",
+                "The first dose by the IWPC equation with genotypes, then titrated by thresholds of the INR.",
+                "warfarin_rules:Titration",
+                MappingProxyType({"start": "pharmacogenetic"}),
+            ),
+            Rule(
+                "clinical",
+                "Clinical start, titrated",
+                "The first dose by the IWPC equation without genotypes, then titrated by thresholds of the INR.",
+                "warfarin_rules:Titration",
+                MappingProxyType({"start": "clinical"}),
+            ),
+            Rule(
+                "fixed_dose",
+                "Same dose for all",
+                "4 mg a day for everybody at every visit.",
+                "warfarin_rules:FixedDose",
+                MappingProxyType({"daily": 4.0}),
+            ),
+        ),
+    ),
     "icu_sepsis": KnownTruth(
         environment="posology/ICUSepsis-v0",
         clinician="icu_sepsis_clinician:ICUSepsisClinician",

@@ -89,6 +89,7 @@ class DecisionRule(Part):
     when: Literal["dose change"] | None = None
     least: float = Field(0.0, ge=0)
     greatest: float | None = Field(None, gt=0)
+    rule: str | None = None  # of VISITS in envs: when learned patients are seen again; None: every `interval` hours
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
