@@ -21,7 +21,12 @@ HEAVY = {
     "stable_baselines3": {"envs/sb3_vec.py", "agents/sb3.py", "benchmarks/stepping.py"},
     "sb3_contrib": {"envs/sb3_vec.py", "agents/sb3.py"},
     "pandas": {"trajectories/convert.py", "trajectories/meds.py", "evaluation/tables.py"},
-    "matplotlib": {"evaluation/figures.py", "envs/render.py", "experiments/studies/patient_courses.py"},
+    "matplotlib": {
+        "evaluation/figures.py",
+        "envs/render.py",
+        "experiments/studies/icu_sepsis_figures.py",
+        "experiments/studies/patient_courses.py",
+    },
 }
 SOURCES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
 NAMES = [str(p.relative_to(ROOT)) for p in SOURCES]

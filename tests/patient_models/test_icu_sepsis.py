@@ -167,14 +167,20 @@ def test_no_number_of_stays_evaluates_the_optimum_by_importance_sampling(patient
 
 
 def test_planning_in_a_counted_model_claims_what_it_does_not_get(patient, best):
-    """The exploitation that a claim in a learned simulator invites: 1,000 stays, no penalty, exact planning."""
-    stays = rollout(treatment("posology/ICUSepsis-v0"), ICUSepsisClinician(0.0), 1000, seed=7).trajectories
-    fitted = fit_tabular(patient, stays)
-    claimed, table = optimal(fitted)
-    true = policy_value(patient, table)
-    expert = policy_value(patient, ICUSepsisClinician(0.0).table)
-    assert claimed > 0.9 and claimed > best[0] + 0.02
-    assert true < expert + 0.02 and claimed - true > 0.1
-    cautious, better = optimal(fit_tabular(patient, stays, prior=10.0))
-    assert cautious - policy_value(patient, better) < (claimed - true) / 2
-    assert policy_value(patient, better) > true
+    """The exploitation that a claim in a learned simulator invites: 1,000 stays, exact planning, as the package has it.
+
+    It claims about .96 and truly gets .78, no better than the expert; knowing which actions are admissible takes away
+    a part of the claim, doubting what was seen once or twice more than half of the gap.
+    """
+    published = icu_sepsis("mean")
+    expert = ICUSepsisClinician(0.0, floor=0.0, patient=published)
+    stays = rollout(treatment("posology/ICUSepsis-v0", inadmissible="mean"), expert, 1000, seed=7).trajectories
+    claimed, table = optimal(fit_tabular(published, stays))
+    true = policy_value(published, table)
+    assert claimed == pytest.approx(0.96, abs=0.015) and true == pytest.approx(0.785, abs=0.015)
+    admissible = rollout(treatment("posology/ICUSepsis-v0"), ICUSepsisClinician(0.0), 1000, seed=7).trajectories
+    masked, better = optimal(fit_tabular(patient, admissible))
+    assert best[0] + 0.02 < masked < claimed - 0.02
+    cautious, best_doubt = optimal(fit_tabular(patient, admissible, prior=10.0))
+    assert cautious - policy_value(patient, best_doubt) < (claimed - true) / 2
+    assert policy_value(patient, best_doubt) > policy_value(patient, better)
