@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self, runtime_checkable
 
@@ -252,6 +253,8 @@ class Step:
     costs: Tensor  # (B, J)
     dose: Tensor  # (B, U) as executed
     hours: Tensor  # (B,)
+    intended: Tensor | None = None  # (B, U) as asked for, where a shield stands between
+    attempted: Tensor | None = None  # (B, J) costs that it would have had
 
 
 class Treatment(Protocol):
@@ -290,10 +293,7 @@ class Treatment(Protocol):
     def step(self, state: PatientState, action: Tensor, hours: Tensor, noise: Tensor) -> Step: ...
 
 
-class Progress(Protocol):
-    """Where long work reports to."""
-
-    def __call__(self, done: float, message: str) -> None: ...  # the share done, 0..1
+Progress = Callable[[float, str], None]  # where long work reports to: the share done, 0..1, and a message
 
 
 def silent(done: float, message: str) -> None:

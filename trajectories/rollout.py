@@ -33,6 +33,8 @@ class Rollout:
     costs: Tensor  # (N, T, J)
     returns: Tensor  # (N,) undiscounted sum of rewards
     memory: Tensor | None  # (N, T+1, M) hidden states, where asked for
+    intended: Tensor | None = None  # (N, T, U) doses asked for, where a shield stands before the patient
+    attempted: Tensor | None = None  # (N, T, J) costs that they would have had
 
 
 @torch.no_grad()
@@ -104,7 +106,15 @@ def _roll(treatment: Treatment, actor: Actor, rows: Tensor, keep_memory: bool) -
         costs=torch.where(mask[:, :, None], torch.stack([s.costs for s in steps], 1), 0.0),
         returns=reward.sum(1),
         memory=torch.stack([s.memory for s in states], 1) if keep_memory else None,
+        intended=_known([s.intended for s in steps], mask),
+        attempted=_known([s.attempted for s in steps], mask),
     )
+
+
+def _known(columns: list[Tensor | None], mask: Tensor) -> Tensor | None:
+    """(N, T, ...) with 0 in padding; None unless every decision has a value."""
+    known = [column for column in columns if column is not None]
+    return torch.where(mask[:, :, None], torch.stack(known, 1), 0.0) if len(known) == len(columns) else None
 
 
 def _trajectories(
@@ -130,11 +140,16 @@ def _trajectories(
 
 
 def _join(parts: list[Rollout]) -> Rollout:
-    memories = [p.memory for p in parts if p.memory is not None]
+    memories, intended, attempted = (
+        [getattr(p, name) for p in parts if getattr(p, name) is not None]
+        for name in ("memory", "intended", "attempted")
+    )
     return Rollout(
         decisions=concatenate([p.decisions for p in parts]),
         trajectories=concatenate([p.trajectories for p in parts]),
         costs=torch.cat([p.costs for p in parts]),
         returns=torch.cat([p.returns for p in parts]),
         memory=torch.cat(memories) if memories else None,
+        intended=torch.cat(intended) if intended else None,
+        attempted=torch.cat(attempted) if attempted else None,
     )
