@@ -13,7 +13,8 @@ from ..sources import SOURCES, source, true_treatment
 from ..stages import write_text
 
 Found = dict[str, Any]
-BLOCK = "<!-- {name}: written by `python -m posology.experiments.studies.patients {source}` -->\n{text}\n<!-- end -->"
+COMMAND = "python -m posology.experiments.studies.patients"
+BLOCK = "<!-- {name}: written by `{command}` -->\n{text}\n<!-- end -->"
 
 
 def update_page(name: str, found: Found, folder: Path) -> Path:
@@ -26,9 +27,9 @@ def update_page(name: str, found: Found, folder: Path) -> Path:
     return path
 
 
-def put_block(text: str, block: str, name: str, body: str) -> str:
-    """The text with the marked block replaced, or appended where there is none."""
-    whole = BLOCK.format(name=block, source=name, text=body)
+def put_block(text: str, block: str, name: str, body: str, *, command: str = COMMAND) -> str:
+    """The text with the marked block of a command's output replaced, or appended where there is none."""
+    whole = BLOCK.format(name=block, command=f"{command} {name}".strip(), text=body)
     pattern = re.compile(rf"<!-- {block}: .*?<!-- end -->", re.DOTALL)
     return pattern.sub(lambda _: whole, text) if pattern.search(text) else f"{text.rstrip()}\n\n{whole}\n"
 

@@ -53,6 +53,13 @@ PROBES = {
         "hours",
         Regression("basal", "cgm", log=True, options=MappingProxyType({"interval_hours": 4.0, "horizon": 6})),
     ),
+    "warfarin": Probe(
+        ("inr", "vitamin_k"),
+        "warfarin",
+        24.0,
+        "days",
+        Regression("warfarin", "inr", log=True),
+    ),
     "hiv": Probe(
         ("viral_load", "cd4"),
         "reverse_transcriptase_inhibitor",
