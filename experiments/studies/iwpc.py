@@ -83,7 +83,7 @@ def score(predicted: Array, true: Array) -> dict[str, Any]:
 
 def explained(predicted: Array, true: Array) -> float:
     """Squared correlation of predicted and true, 0 where nothing varies."""
-    if np.ptp(predicted) == 0:
+    if min(np.ptp(predicted), np.ptp(true)) == 0:
         return 0.0
     return float(np.corrcoef(predicted, true)[0, 1] ** 2)
 
