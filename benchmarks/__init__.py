@@ -10,4 +10,6 @@ BENCHMARKS: dict[str, str] = {
     "hiv_4096": "mechanistic:hiv",
     "propofol_4096": "mechanistic:propofol",
     "glucose_4096": "mechanistic:glucose",
+    "tumor_4096": "tumor:tumor",
+    "pictures_256": "tumor:pictures",
 }

@@ -21,15 +21,15 @@ from .tumor_spec import SPEC, WEEK
 NEUTROPHILS, DIAMETER = SPEC.feature("neutrophils"), SPEC.feature("diameter")
 CHEMOTHERAPY, RADIOTHERAPY = SPEC.drug("chemotherapy"), SPEC.drug("radiotherapy")
 COURSE_GRAY = 60.0
-PER_SEVERITY = 0.25  # log units, and probits of radiotherapy, per SD of severity at confounding 1
+PER_SEVERITY = 0.12  # log units, and probits of radiotherapy, per SD of severity at confounding 1
 
 
 @dataclass(frozen=True)
 class TumorClinician:
-    """Units = rule x exp(.25 (confounding z + hidden_confounding h) + N(0, .5)); radiotherapy by a shifted probit.
+    """Units = rule x exp(.12 (confounding z + hidden_confounding h) + N(0, .5)); radiotherapy by a shifted probit.
 
-    z is the severity that the record shows (diameter), h the one that it does not (rate of growth), both in SD. Levels
-    slip and keep a floor, see `LognormalLevels`.
+    z is the severity that the record shows (diameter), h the one that it does not (resistance to rays), both in SD.
+    Levels slip and keep a floor, see `LognormalLevels`.
     """
 
     confounding: float = 1.0
@@ -87,5 +87,5 @@ def shown_severity(state: PatientState) -> Tensor:
 
 
 def hidden_severity(state: PatientState) -> Tensor:
-    """Severity (B,) that the record does not show: the tumour's rate of growth, in SD."""
-    return ((recall(state.memory, "growth") - 0.0062) / 0.0043).clamp(-2, 2)
+    """Severity (B,) that the record does not show: how little the tumour responds to radiotherapy, in SD."""
+    return ((0.070 - recall(state.memory, "alpha")) / 0.043).clamp(-2, 2)

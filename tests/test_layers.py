@@ -26,6 +26,7 @@ HEAVY = {
         "envs/render.py",
         "experiments/studies/icu_sepsis_figures.py",
         "experiments/studies/patient_courses.py",
+        "patient_models/imaging/contact_sheet.py",
     },
 }
 SOURCES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))

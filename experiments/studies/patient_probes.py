@@ -60,6 +60,14 @@ PROBES = {
         "days",
         Regression("warfarin", "inr", log=True),
     ),
+    "tumor": Probe(
+        ("volume", "neutrophils"),
+        "chemotherapy",
+        168.0,
+        "weeks",
+        Regression("chemotherapy", "volume", log=True, options=MappingProxyType({"scan_weeks": 1})),
+        seen_only=True,
+    ),
     "hiv": Probe(
         ("viral_load", "cd4"),
         "reverse_transcriptase_inhibitor",

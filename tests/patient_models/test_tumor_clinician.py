@@ -50,7 +50,7 @@ def confounded(confounding: float, hidden: float = 0.0, rows: int = 8000) -> tup
     state = MODEL.admit(None, normals(row, zero, zero, MODEL.admit_noise_dim, stream=ADMISSION))
     rule = clinician.rule(state)
     units = clinician.intended(state, normals(row, zero, zero, 2, stream=ACTOR)[:, 0])
-    dose = torch.stack((rule, torch.zeros_like(rule)), 1)
+    dose = torch.stack((rule, torch.full_like(rule, 10.0)), 1)
     after = MODEL.step(state, dose, torch.full((rows,), WEEK), normals(row, zero, zero, MODEL.noise_dim))
     x, y = (units / rule).log(), diameter_of(recall(after.memory, "volume")).log()
     x, y = x - x.mean(), y - y.mean()
