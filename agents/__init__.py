@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-# Name of each agent -> "module:function" in this folder: fit(source, config, *, seed, progress) -> DiscretePolicy.
-# The source is a `LoggedData` or a Stable-Baselines3 `VecEnv`; its annotation and the config's say which.
+# Name of each agent -> "module:function" in this folder: fit(source, config, *, seed, progress) -> Policy.
+# The source is a `LoggedData`, a `Treatment` or an SB3 `VecEnv`; its annotation and the config's say which.
 AGENTS: dict[str, str] = {
     "random": "baselines:fit_random",
     "none": "baselines:fit_no_treatment",
     "most_frequent": "baselines:fit_most_frequent",
     "behavior": "behavior_fit:fit_behavior_agent",
     "ppo": "sb3:fit_ppo",
+    "masked_ppo": "masked_ppo:fit_masked_ppo",
 }

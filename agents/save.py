@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..contracts import Blend, DiscretePolicy
+from ..contracts import Blend, DiscretePolicy, Policy
 from .baselines import ConstantPolicy
 from .behavior import BehaviorPolicy
+from .gaussian import GaussianPolicy
 from .network import NetworkPolicy
 
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
@@ -20,7 +21,7 @@ FORMAT = 1
 
 
 @runtime_checkable
-class Savable(DiscretePolicy, Protocol):
+class Savable(Policy, Protocol):
     """A policy that is no more than settings and tensors."""
 
     kind: ClassVar[str]
@@ -31,7 +32,9 @@ class Savable(DiscretePolicy, Protocol):
     def restore(cls, settings: Mapping[str, object], weights: Mapping[str, Tensor]) -> Self: ...
 
 
-KINDS: dict[str, type[Savable]] = {cls.kind: cls for cls in (ConstantPolicy, BehaviorPolicy, NetworkPolicy)}
+KINDS: dict[str, type[Savable]] = {
+    cls.kind: cls for cls in (ConstantPolicy, BehaviorPolicy, NetworkPolicy, GaussianPolicy)
+}
 
 
 def save_policy(policy: object, folder: str | Path) -> None:
@@ -59,7 +62,15 @@ def save_policy(policy: object, folder: str | Path) -> None:
 
 
 def load_policy(folder: str | Path) -> DiscretePolicy:
-    """The policy saved in `folder`, on the CPU; ValueError where there is none, or only a blend."""
+    """The discrete policy saved in `folder`, on the CPU; ValueError where there is none, or one of another kind."""
+    policy = load_any_policy(folder)
+    if not isinstance(policy, DiscretePolicy):
+        raise ValueError(f"{folder}: expected a policy over levels, got one over continuous doses: use load_any_policy")
+    return policy
+
+
+def load_any_policy(folder: str | Path) -> Policy:
+    """The policy saved in `folder`, over levels or continuous doses; ValueError where there is none, or a blend."""
     content = _content(Path(folder))
     if content["kind"] not in KINDS:
         raise ValueError(

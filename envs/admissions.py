@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import Treatment
-from .ward import Ward, open_ward
+from ..trajectories.ward import Ward, open_ward
 
 _SEEDS = 1 << 63
 _INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}

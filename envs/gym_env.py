@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..contracts import PatientState, Treatment
+from ..trajectories.ward import Ward, decide
 from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
 from .observation import BOUND
 from .render_screen import MODES, Screen
 from .render_style import FRAMES_PER_SECOND
-from .ward import Ward, decide
 
 Observation = NDArray[np.float32]
 

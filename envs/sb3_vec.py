@@ -13,11 +13,11 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..contracts import Treatment
+from ..trajectories.ward import Round, Ward, advance
 from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
 from .gym_env import action_space, masks, observation_space
-from .ward import Round, Ward, advance
 
 Array = NDArray[Any]
 Indices = None | int | Iterable[int]

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..contracts import PatientState, Step, Treatment
+from ..trajectories.ward import Round, Ward, advance, put
 from . import ENVS
 from .admissions import action_tensor, readmit, row_seeds
 from .build import treatment_of
 from .gym_env import action_space, masks, observation_space
-from .ward import Round, Ward, advance, put
 
 Array = NDArray[Any]
 

@@ -16,7 +16,6 @@ from ..contracts import Decisions, DiscretePolicy, Progress, Treatment
 from ..envs import decisions
 from ..envs import render_style as style
 from ..envs.render_course import Course, admitted, followed
-from ..envs.ward import Ward, decide, open_ward
 from ..evaluation.report import REPORT_FILE, Report, load_report
 from ..patient_models import load_model
 from ..trajectories.actors import actor_of
@@ -24,6 +23,7 @@ from ..trajectories.noise import ACTOR, normals, seeds
 from ..trajectories.save import load_trajectories
 from ..trajectories.split import split
 from ..trajectories.task_file import load_task
+from ..trajectories.ward import Ward, decide, open_ward
 from .config import ConfigError, ExperimentConfig, SimulatedCohort, load_config
 from .judged import Actor, Judged, policies_to_judge
 from .learning import simulator_of

@@ -18,7 +18,7 @@ FOLDERS = {
 }
 HEAVY = {
     "gymnasium": {"__init__.py", "envs/gym_env.py", "envs/vector_env.py", "envs/sb3_vec.py", "agents/sb3.py"},
-    "stable_baselines3": {"envs/sb3_vec.py", "agents/sb3.py", "benchmarks/stepping.py"},
+    "stable_baselines3": {"envs/sb3_vec.py", "agents/sb3.py", "benchmarks/stepping.py", "benchmarks/learners.py"},
     "sb3_contrib": {"envs/sb3_vec.py", "agents/sb3.py"},
     "pandas": {"trajectories/convert.py", "trajectories/meds.py", "evaluation/tables.py"},
     "matplotlib": {

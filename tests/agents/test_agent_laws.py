@@ -10,7 +10,7 @@ from posology.agents import AGENTS
 from posology.agents.records import LoggedData
 from posology.agents.save import load_policy, save_policy
 from posology.agents.table import agent, parameter_type
-from posology.contracts import DiscretePolicy
+from posology.contracts import DiscretePolicy, Treatment
 from posology.trajectories.noise import ACTOR, normals, seeds
 
 STEPS = 15_000  # the small budget of agents that learn in an environment
@@ -19,14 +19,15 @@ IGNORES_MASKS = {"behavior"}  # clinicians did take such actions
 
 
 @pytest.fixture(scope="module")
-def train(identity_env, make_logged, actions):
+def train(identity_env, identity_treatment, make_logged, actions):
     def build(name: str, *, steps: int = STEPS, seed: int = 0) -> DiscretePolicy:
         fit = agent(name)
         config = parameter_type(fit, "config")
         known = {field.name for field in dataclasses.fields(config)}
         settings = {k: v for k, v in {"actions": actions, "steps": steps}.items() if k in known}
         records = LoggedData(make_logged(STAYS, 0, skill=0.97), make_logged(200, 1, skill=0.97))
-        source = records if parameter_type(fit, "source") is LoggedData else identity_env()
+        wanted = parameter_type(fit, "source")
+        source = records if wanted is LoggedData else identity_treatment() if wanted is Treatment else identity_env()
         return fit(source, config(**settings), seed=seed)
 
     return build

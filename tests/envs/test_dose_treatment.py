@@ -8,8 +8,8 @@ from posology.envs.dose_treatment import DoseTreatment
 from posology.envs.observation import observation_names
 from posology.envs.pessimistic import pessimistic
 from posology.envs.rewards import SurvivalReward
-from posology.envs.ward import open_ward
 from posology.trajectories.noise import seeds
+from posology.trajectories.ward import open_ward
 
 
 def make(toy, **options):

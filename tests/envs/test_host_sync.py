@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from posology.envs.ward import advance, open_ward
 from posology.trajectories.noise import seeds
+from posology.trajectories.ward import advance, open_ward
 from torch.utils._python_dispatch import TorchDispatchMode
 
 SYNCING = ("_local_scalar_dense", "nonzero", "masked_select", "_to_copy", "unique", "equal", "is_nonzero")
@@ -57,7 +57,7 @@ def test_step_observe_and_noise_do_not_synchronise(core, counted):
 
 def test_masked_autoreset_does_not_synchronise(core, counted, monkeypatch):
     """The path taken on accelerators, run here by hiding that this is a CPU."""
-    monkeypatch.setattr("posology.envs.ward.resets_by_index", lambda device: False)
+    monkeypatch.setattr("posology.trajectories.ward.resets_by_index", lambda device: False)
     counter = counted(8, lambda ward, action: advance(core, ward, action))
     assert counter.syncs == []
 
@@ -75,7 +75,7 @@ def test_a_whole_step_runs_without_data(core, actions_for):
 def test_both_autoresets_give_the_same_ward(core, actions_for, ends_early, irregular, monkeypatch):
     wards = []
     for by_index in (True, False):
-        monkeypatch.setattr("posology.envs.ward.resets_by_index", lambda device, by_index=by_index: by_index)
+        monkeypatch.setattr("posology.trajectories.ward.resets_by_index", lambda device, by_index=by_index: by_index)
         ward, ends = open_ward(core, seeds(0, 32)), 0
         for action in torch.as_tensor(actions_for(24 if irregular else 8, 32)):
             result = advance(core, ward, action)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from posology.contracts import Drug
 from posology.envs import treatment
-from posology.envs.ward import open_ward
 from posology.trajectories.noise import seeds
+from posology.trajectories.ward import open_ward
 
 NAME = "posology/Learned-v0"
 

@@ -21,9 +21,9 @@ from posology.envs.render import movie_writer, write_animation
 from posology.envs.render_bedside import Bedside
 from posology.envs.render_course import admitted, followed
 from posology.envs.render_layout import dose_top, hour_ticks, sheets, value_limits, value_ticks
-from posology.envs.ward import Ward, decide, open_ward
 from posology.trajectories.noise import seeds
 from posology.trajectories.rollout import rollout
+from posology.trajectories.ward import Ward, decide, open_ward
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from posology.contracts import IN_CARE
 from posology.envs import decisions
 from posology.envs.constraints import sepsis_limits
 from posology.envs.dose_treatment import DoseTreatment
-from posology.envs.ward import open_ward
 from posology.trajectories.noise import seeds
 from posology.trajectories.rollout import rollout
+from posology.trajectories.ward import open_ward
 
 SHORTEST, HORIZON = 4.0, 10
 

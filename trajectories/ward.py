@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..contracts import PatientState, Step, Treatment
-from ..trajectories.batches import where
-from ..trajectories.noise import ADMISSION, normals
+from .batches import where
+from .noise import ADMISSION, normals
 
 
 @dataclass(frozen=True)
