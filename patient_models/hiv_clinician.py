@@ -19,16 +19,18 @@ from .lognormal_levels import LognormalLevels, draw_level
 
 CD4, VIRAL_LOAD = SPEC.feature("cd4"), SPEC.feature("viral_load")
 ADHERENCE = SPEC.context_column("adherence")
-PER_SEVERITY = 0.25  # log dose per SD of severity at confounding 1
+PER_SEVERITY = 0.15  # log dose per SD of severity at confounding 1
+CENTRE = 0.7  # SD: where treating the sicker more and the others less cancel in the control of virus and CD4 cells
 
 
 @dataclass(frozen=True)
 class HIVClinician:
-    """Efficacy = rule x exp(.25 (confounding z + hidden_confounding h) + N(0, .6)), given if above half the full.
+    """Efficacy = rule x exp(.15 (confounding z + hidden_confounding h) + N(0, .6)), given if above half the full.
 
     z is the severity that the record shows (poor adherence), h the one that it does not (slow viral clearance), both
-    in SD, centred and fixed for a patient: were it the viral load, confounding would time interruptions and improve
-    care. Both drugs share the rule; their noise is their own. Levels slip and keep a floor, see `LognormalLevels`.
+    in SD, fixed for a patient, and centred so that quality hardly moves: were it the viral load, confounding would time
+    interruptions and improve care. Both drugs share the rule; their noise is their own. Levels slip and keep a floor,
+    see `LognormalLevels`.
     """
 
     confounding: float = 1.0
@@ -79,9 +81,9 @@ class HIVClinician:
 
 def shown_severity(state: PatientState) -> Tensor:
     """Severity (B,) that the record shows, in SD of poor adherence, from which therapy works less well."""
-    return ((0.925 - state.context[:, ADHERENCE]) / 0.085).clamp(-2, 2)
+    return ((0.925 - state.context[:, ADHERENCE]) / 0.085).clamp(-2, 2) + CENTRE
 
 
 def hidden_severity(state: PatientState) -> Tensor:
     """Severity (B,) that the record does not show, in SD of slow viral clearance."""
-    return ((math.log(13.0) - recall(state.memory, "clearance").log()) / 0.2).clamp(-2, 2)
+    return ((math.log(13.0) - recall(state.memory, "clearance").log()) / 0.2).clamp(-2, 2) + CENTRE

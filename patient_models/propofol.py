@@ -176,12 +176,12 @@ class Propofol:
     def _measure(self, m: PropofolMemory, minutes: Tensor, noise: Tensor) -> Tensor:
         """What the monitors and the pump show (B, 4) at `minutes` (B,). MAP has an SD of 5 mmHg (a design choice)."""
         points, mmhg = arousal(minutes, m)
-        sites = effect_site(m.amounts, m.share, m.decay, m.effect_decay)
+        sites = effect_site(torch.cat((m.amounts[:3], m.amounts[4:])), m.share, m.decay, m.effect_decay[1:])
         pump_site = effect_site(m.pump_amounts, m.pump_share, m.pump_decay, m.pump_effect_decay)[0]
         index = hypnosis(delayed(m), m) + points
         values = (
             index + m.artefact[0],
-            arterial_pressure(m, sites[1:]) + mmhg + (5 / 3) * self.noise_sd * noise[:, 1],
+            arterial_pressure(m, sites) + mmhg + (5 / 3) * self.noise_sd * noise[:, 1],
             pump_site,
             plasma(m.pump_amounts[:3], m.pump_share),
         )
@@ -195,9 +195,10 @@ def _infuse(m: PropofolMemory, rate: Tensor, minutes: Tensor) -> PropofolMemory:
     """
     every = torch.cat((m.decay, m.effect_decay))
     amounts = drift(m.amounts, every, rate, minutes)
-    now = effect_site(amounts, m.share, m.decay, m.effect_decay)[:1]
+    now = effect_site(amounts[:4], m.share, m.decay, m.effect_decay[:1])
     until = (minutes - m.delay).clamp_min(0)
-    shown = effect_site(drift(m.amounts, every, rate, until[0]), m.share, m.decay, m.effect_decay)[:1]
+    then = drift(m.amounts[:4], every[:4], rate, until[0])
+    shown = effect_site(then, m.share, m.decay, m.effect_decay[:1])
     second = torch.where(until > 0, shown, m.past[:1])
     ago = torch.where(until > 0, m.delay, m.ago[:1] + minutes)
     return m._replace(

@@ -56,8 +56,9 @@ def _normal(bits: Tensor) -> Tensor:
     tail = ((bits >> 1) + 1).to(torch.float32)  # 1 .. 2**31
     code = tail.view(torch.int32)
     start, slope = _table(bits.device)
-    cell = (code >> _SHIFT) - _FIRST
-    magnitude = start[cell] + slope[cell] * (code & ((1 << _SHIFT) - 1)).to(torch.float32)
+    cell = ((code >> _SHIFT) - _FIRST).flatten()
+    left, rise = start.index_select(0, cell), slope.index_select(0, cell)
+    magnitude = left.view_as(tail) + rise.view_as(tail) * (code & ((1 << _SHIFT) - 1)).to(torch.float32)
     return torch.where((bits & 1).bool(), magnitude, -magnitude)
 
 

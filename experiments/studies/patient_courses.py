@@ -9,9 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from ...contracts import DIED, Clinician, Feature, Policy
 from ...envs.render_style import DOSE, EXCEEDED, INK, LINE, MUTED, REFERENCE, VALUE, unit
+from ...trajectories.carry import valid_states
 from ...trajectories.rollout import Rollout, rollout
 from ..sources import clinician, true_treatment
 from .patient_policies import FIRST, fixed_doses
@@ -32,7 +34,10 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw_courses(name: str, probe: Probe, path: Path) -> None:
-    """Write the picture as PNG: a column per treatment, a row per feature and one for a drug."""
+    """Write the picture as PNG: a column per treatment, a row per feature and one for a drug.
+
+    Thin lines are patients; where all are seen at the same times, thick ones are their median, and the mean dose.
+    """
     treatment = true_treatment(name)
     fixed = list(fixed_doses(treatment))
     arms: list[tuple[str, Policy | Clinician]] = [
@@ -85,6 +90,9 @@ def _feature(axes: Axes, done: Rollout, feature: Feature, probe: Probe) -> None:
     if feature.scale == "log":
         axes.set_yscale("log")
     hours = torch.cat([torch.zeros(len(t), 1), t.hours.cumsum(1)], 1) / probe.unit_hours
+    if _regular(done):
+        shown = np.where(_valid(done), t.vitals[:, :, column].numpy(), np.nan)
+        axes.plot(hours[0].numpy(), np.nanmedian(shown, 0), color=VALUE, lw=2.0, zorder=3)
     for row in range(len(t)):
         states = int(t.length[row]) + int(t.outcome[row] == 0)
         values = t.vitals[row, :states, column].numpy()
@@ -96,6 +104,16 @@ def _feature(axes: Axes, done: Rollout, feature: Feature, probe: Probe) -> None:
             axes.plot(time[-1:], values[-1:], **style)
 
 
+def _regular(done: Rollout) -> bool:
+    """Whether everybody is seen at the same times, and somebody to the end."""
+    t = done.trajectories
+    return bool((t.hours[t.mask] == t.hours[0, 0]).all()) and bool(t.mask[:, -1].any()) and bool(t.mask[0].all())
+
+
+def _valid(done: Rollout) -> NDArray[np.bool_]:
+    return valid_states(done.trajectories).numpy()
+
+
 def _dose(axes: Axes, done: Rollout, probe: Probe) -> None:
     t = done.trajectories
     column = t.spec.drug(probe.drug)
@@ -103,3 +121,7 @@ def _dose(axes: Axes, done: Rollout, probe: Probe) -> None:
         steps = int(t.length[row])
         edges = np.concatenate([[0.0], t.hours[row, :steps].cumsum(0).numpy()]) / probe.unit_hours
         axes.stairs(t.dose[row, :steps, column].numpy(), edges, color=DOSE, lw=0.7, alpha=0.45, baseline=None)
+    if _regular(done):
+        given = np.where(t.mask.numpy(), t.dose[:, :, column].numpy(), np.nan)
+        edges = np.concatenate([[0.0], t.hours[0].cumsum(0).numpy()]) / probe.unit_hours
+        axes.stairs(np.nanmean(given, 0), edges, color=INK, lw=1.6, baseline=None)
