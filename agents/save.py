@@ -15,6 +15,7 @@ from .baselines import ConstantPolicy
 from .behavior import BehaviorPolicy
 from .gaussian import GaussianPolicy
 from .network import NetworkPolicy
+from .tree import TreePolicy
 
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
 FORMAT = 1
@@ -33,7 +34,7 @@ class Savable(Policy, Protocol):
 
 
 KINDS: dict[str, type[Savable]] = {
-    cls.kind: cls for cls in (ConstantPolicy, BehaviorPolicy, NetworkPolicy, GaussianPolicy)
+    cls.kind: cls for cls in (ConstantPolicy, BehaviorPolicy, NetworkPolicy, GaussianPolicy, TreePolicy)
 }
 
 
