@@ -1,9 +1,10 @@
 """A run is killed (SIGKILL) at random moments and taken up again: its final numbers against an unbroken run's.
 
-    python -m posology.experiments.studies.kill --kills 10
+    python -m posology.experiments.studies.kill --kills 10 [--chain]
 
 Every kill has a run folder of its own: start, SIGKILL after a random time, start again, compare report.json with that
-of the unbroken run, time stamps and seconds apart. The study itself goes on where it was interrupted.
+of the unbroken run, time stamps and seconds apart. With `--chain` one run takes all the kills, each after more of its
+work, which costs the time of one run instead of ten. The study itself goes on where it was interrupted.
 """
 
 from __future__ import annotations
@@ -88,8 +89,36 @@ def one_kill(config: str, overrides: Sequence[str], out: Path, moment: float, tr
     }
 
 
-def study(config: str, overrides: Sequence[str], *, kills: int, seed: int, results: Path, work: Path) -> dict[str, Any]:
-    """Kill `kills` runs at seeded random moments of the unbroken run's time; what is in `results` is not done again."""
+def chain(
+    config: str, overrides: Sequence[str], out: Path, moments: Sequence[float], truth: dict[str, Any]
+) -> dict[str, Any]:
+    """Kill one run at every one of the `moments` of its own running time, end it, and compare with the `truth`."""
+    shutil.rmtree(out, ignore_errors=True)
+    kills, ran = [], 0.0
+    for moment in sorted(moments):
+        began = time.monotonic()
+        states = killed(config, overrides, out, lambda: ran + time.monotonic() - began >= moment)  # noqa: B023
+        ran += time.monotonic() - began
+        interrupted = [name for name, state in (states or {}).items() if state == "interrupted"]
+        kills.append({
+            "moment": round(moment, 2),
+            "stages_done": None if states is None else sum(state == "done" for state in states.values()),
+            "interrupted_in": interrupted[0] if interrupted else "between stages" if states else None,
+        })  # fmt: skip
+    folder, seconds = finish(config, overrides, out)
+    found = numbers(folder)
+    differs = [name for name in sorted(truth.keys() | found.keys()) if truth.get(name) != found.get(name)]
+    shutil.rmtree(out)
+    return {"kills": kills, "seconds_to_finish": round(seconds, 1), "same_numbers": not differs, "differs": differs}
+
+
+def study(
+    config: str, overrides: Sequence[str], *, kills: int, seed: int, results: Path, work: Path, chained: bool = False
+) -> dict[str, Any]:
+    """Kill `kills` runs at seeded random moments of the unbroken run's time; what is in `results` is not done again.
+
+    `chained`: one run takes all the kills, in the order of their moments.
+    """
     settings = {"config": config, "overrides": list(overrides), "seed": seed}
     found: dict[str, Any] = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     whole = work / "whole"
@@ -101,7 +130,11 @@ def study(config: str, overrides: Sequence[str], *, kills: int, seed: int, resul
     truth = json.loads((whole / "numbers.json").read_text(encoding="utf-8"))
     chance = random.Random(seed)
     moments = [chance.uniform(0.02, 0.98) * found["seconds_unbroken"] for _ in range(kills)]
-    for moment in moments[len(found["kills"]) :]:
+    if chained and "chain" not in found:
+        found["chain"] = chain(config, overrides, work / "chain", moments, truth)
+        results.parent.mkdir(parents=True, exist_ok=True)
+        write_text(results, json.dumps(found, indent=1) + "\n")
+    for moment in [] if chained else moments[len(found["kills"]) :]:
         found["kills"].append(one_kill(config, overrides, work / "killed", moment, truth))
         found["same_numbers"] = sum(kill["same_numbers"] for kill in found["kills"])
         results.parent.mkdir(parents=True, exist_ok=True)
@@ -118,9 +151,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--work", type=Path, default=Path("runs/kill"), help="folder for the runs; removed as they end")
+    parser.add_argument("--chain", action="store_true", help="one run takes all the kills")
     given = parser.parse_args()
     options = {"kills": given.kills, "seed": given.seed, "results": given.results, "work": given.work}
-    found = study(given.config, given.overrides, **options)
+    found = study(given.config, given.overrides, chained=given.chain, **options)
+    if given.chain:
+        same = found["chain"]["same_numbers"]
+        sys.stdout.write(f"{'the same' if same else 'OTHER'} final numbers after {given.kills} kills of one run\n")
+        return
     sys.stdout.write(f"same final numbers after {found['same_numbers']} of {len(found['kills'])} kills\n")
 
 
