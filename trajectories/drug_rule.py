@@ -16,7 +16,7 @@ class ItemRule(Part):
 
     by: Charting | None = None  # as the drug, unless it says otherwise
     factor: float = Field(1.0, gt=0, allow_inf_nan=False)
-    max_rate: float | None = Field(None, gt=0)  # in the item's own unit; higher rates are clipped to it
+    max_rate: float | None = Field(None, gt=0)  # in the item's own unit, of a bolus its amount; higher ones are clipped
     per: str | None = None  # name of the context column that the rate is divided by, say weight
     group: str = ""  # rows of one group end each other; else items that differ in their last part (the unit) do
     drop: Literal["rows", "sites"] | None = None  # its numbers cannot be used: leave out the rows, or their sites

@@ -16,6 +16,7 @@ from .ranges import Ints
 from .task import Task
 
 Floats = NDArray[np.float64]
+BOLUS = SECOND / HOUR  # hours that a bolus takes
 _TALLY = 4  # infusions, clipped, unpaired, without a number
 _FIELDS = ("subject", "start", "end", "rate", "drug", "per")
 
@@ -54,7 +55,7 @@ def find_infusions(events: Events, book: CodeBook, task: Task) -> tuple[Infusion
             rule = drug.items[item]
             if rule.drop is not None:
                 continue
-            part, counts = _finished(course, rule)
+            part, counts = _finished(course, rule, 1 / BOLUS if drug.by_of(item) == "bolus" else 1.0)
             per = -1 if rule.per is None else list(task.context).index(rule.per)
             parts.append((*part, np.full(len(part[0]), column), np.full(len(part[0]), per)))
             tally[column] += [counts[0], counts[1], unpaired, counts[2]]
@@ -69,12 +70,15 @@ def _charted(drug: DrugRule, *, rows: bool) -> list[str]:
     return [item for item in drug.items if (drug.by_of(item) == "rows") == rows]
 
 
-def _finished(course: _Course, rule: ItemRule) -> tuple[_Course, tuple[int, int, int]]:
-    """A course in the drug's unit, clipped; and how many there were, were clipped, and had no usable number."""
+def _finished(course: _Course, rule: ItemRule, speed: float) -> tuple[_Course, tuple[int, int, int]]:
+    """A course in the drug's unit, clipped; and how many there were, were clipped, and had no usable number.
+
+    `speed` is the rate that a number of 1 means.
+    """
     subject, start, end, value = course
     known = np.isfinite(value) & (value >= 0)
     limit = np.inf if rule.max_rate is None else rule.max_rate
-    rate = np.minimum(value, limit) * rule.factor
+    rate = np.minimum(value, limit) * rule.factor * speed
     counts = len(value), int((known & (value > limit)).sum()), int((~known).sum())
     return (subject[known], start[known], end[known], rate[known]), counts
 
@@ -83,7 +87,7 @@ def _course(events: Events, book: CodeBook, drug: DrugRule, item: str) -> tuple[
     """Course of one item with starts and ends or of boluses, and how many lacked their counterpart."""
     starts = timed(events, book, [drug.starts(item)])
     if drug.by_of(item) == "bolus":
-        return (starts.subject, starts.time, starts.time + SECOND, starts.value / (SECOND / HOUR)), 0
+        return (starts.subject, starts.time, starts.time + SECOND, starts.value), 0
     ends = timed(events, book, [drug.ends(item) or ""])
     first, last = pair(starts, ends)
     open_start = np.setdiff1d(np.arange(len(starts)), first, assume_unique=True)

@@ -50,6 +50,46 @@ drugs:
 """
 
 
+RICH = """
+name: rich
+interval: 4
+horizon: 3
+cohort:
+  anchor: [ICU_ADMISSION//*]
+  stays: all
+  min_gap: 3
+  site: {column: hospital}
+outcome: {discharged: [ICU_DISCHARGE], died: [DIED], censored: [RECORD_END], unended: censor, window: 30}
+features:
+  twice: {codes: ["MAN{Y//1,X}", LAST, "M*N*"], overlap: first, low: 0, high: 90, reference: [20, 60], max_age: 10}
+  mean:
+    {codes: {MEAN_2: {drop: true}, "MEAN*": {}}, overlap: first, low: 1, high: 80, reference: [20, 60],
+     aggregation: mean, max_age: 6, delay: 0.5}
+  rate: {codes: [RATE], low: 0, high: 80, reference: [20, 60], aggregation: rate, max_age: 9}
+derived:
+  index: {formula: shock_index, of: [twice, mean], low: 0.1, high: 5, reference: [0.5, 1], max_age: 5}
+  coagulation: {formula: sofa_coagulation, of: [rate], low: 0, high: 4, reference: [0, 2]}
+  total: {formula: sum, of: [twice, mean, rate], low: 0, high: 300, reference: [50, 100], max_age: 12}
+context:
+  age: {kind: years, codes: [MEDS_BIRTH], low: 18, high: 100, reference: [40, 80]}
+  weight: {kind: value, codes: [WEIGHT], low: 30, high: 200, reference: [60, 90], max_age: 20}
+drugs:
+  pressor:
+    {unit: ug/kg/min, by: rows, high: 2, levels: [0, 0.1, 0.3], cuts: [0, 0.2], open_hours: 3, code: "ROW//{item}",
+     items: {A//kg: {max_rate: 1.5}, A//min: {per: weight, max_rate: 90}, A//ml: {drop: rows},
+             B//kg: {factor: 0.1}, C: {by: rate}}}
+  fluid:
+    {unit: mL/h, by: bolus, high: 500, levels: [0, 50], cuts: [20], code: "GIVEN//{item}",
+     items: {F*: {max_rate: 80}, C: {by: amount, start: x}, X//ml: {drop: sites}}}
+""".replace(", start: x", "")
+
+
+@pytest.fixture(scope="session")
+def rich_task() -> Task:
+    """Everything that the small task does not use."""
+    return parse_task(RICH, "rich")
+
+
 @pytest.fixture(scope="session")
 def small_task() -> Task:
     return parse_task(SMALL, "small")
@@ -85,14 +125,15 @@ def irregular_task(written_task: Task) -> Task:
 def write_events() -> Callable[..., Path]:
     """Write events to one parquet file."""
 
-    def write(path: Path, events: list[Event], number: str = "numeric_value", rows: int | None = None) -> Path:
-        subject, time, code, value = zip(*events, strict=True) if events else ((), (), (), ())
+    def write(path: Path, events: list, number: str = "numeric_value", rows: int | None = None) -> Path:
+        subject, time, code, value, *site = zip(*events, strict=True) if events else ((), (), (), ())
         columns = {
             "subject_id": pa.array(subject, pa.int64()),
             "time": pa.array(time, pa.timestamp("us")),
             "code": pa.array(code, pa.string()),
             number: pa.array(value, pa.float32()),
         }
+        columns |= {"hospital": pa.array(site[0], pa.string())} if site else {}
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table(columns), path, row_group_size=rows)
         return path

@@ -23,12 +23,16 @@ CODES = [
 ]
 CODES += [f"INFUSION_{kind}//{item}" for item in "ABF" for kind in ("START", "END")] * 2
 CODES += ["ICU_ADMISSION//X", "ICU_DISCHARGE", "DIED", "RECORD_END", "UNWANTED", "CALL"]
+RICH_CODES = ["MANY//1", "MANX", "MON", "LAST", "MEAN", "MEAN_2", "RATE", "WEIGHT", "RECORD_END", "DIED", "HOSPITAL//7"]
+RICH_CODES += ["ROW//A//kg", "ROW//A//min", "ROW//A//ml", "ROW//A//stone", "ROW//B//kg", "GIVEN//F1", "GIVEN//F2"] * 2
+RICH_CODES += ["INFUSION_START//C", "INFUSION_END//C", "HOSPITAL//8", "ICU_ADMISSION//Y", "ICU_DISCHARGE"]
 times = st.builds(
     lambda halves, offset: BASE + halves * HOUR // 2 + offset,
     st.integers(-30, 50),
     st.sampled_from([0, SECOND, SECOND - 1, SECOND + 1, 777 * SECOND]),
 )
 numbers = st.one_of(st.none(), st.integers(-5, 100).map(float), st.sampled_from([0.5, 1.25, 33.5]))
+rich_events_of_subject = st.lists(st.tuples(times, st.sampled_from(RICH_CODES), numbers), max_size=70)
 events_of_subject = st.lists(st.tuples(times, st.sampled_from(CODES), numbers), max_size=60)
 
 

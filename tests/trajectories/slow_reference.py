@@ -7,31 +7,36 @@ import math
 import numpy as np
 import pandas as pd
 from posology.trajectories.carry import valid_states
-from posology.trajectories.codes import covers
 from posology.trajectories.records import Records
 from posology.trajectories.task import Task
-
-HOUR, SECOND = 3_600_000_000, 1_000_000  # microseconds
-
-
-def codes(frame: pd.DataFrame, patterns) -> pd.DataFrame:
-    wanted = [code for code in frame.code.unique() if any(covers(p, code) for p in patterns)]
-    return frame[frame.code.isin(wanted)]
+from slow_drugs import HOUR, SECOND, codes, reference_changes, running_rates
+from slow_formulas import derive
 
 
 def reference(frame: pd.DataFrame, task: Task) -> list[dict]:
     """The stays that the task describes, as dictionaries of arrays."""
+    frame = frame if "site" in frame else frame.assign(site=0)
     stays = []
     for subject, events in frame.groupby("subject"):
         anchors = sorted(set(codes(events, task.cohort.anchor).time.dropna()))
+        ended = -math.inf
         for anchor, following in zip(anchors, [*anchors[1:], math.inf], strict=True):
-            stay = reference_stay(events, task, anchor, following)
+            end, outcome = reference_end(events, task, anchor, following)
+            again = anchor > anchors[0]
+            soon = again and anchor - ended < (task.cohort.min_gap or 0) * HOUR
+            ended = anchor if end == math.inf else end
+            if end == math.inf or soon or (again and task.cohort.stays == "first"):
+                continue
+            stay = reference_stay(events, task, (anchor, end, outcome))
             if stay is not None:
                 stays.append({"subject": subject, **stay})
-    return stays
+    barred = [
+        p for d in task.drugs.values() for i, how in d.items.items() if how.drop == "sites" for p in d.patterns(i)
+    ]
+    return [stay for stay in stays if stay["site"] not in set(codes(frame, barred).site)]
 
 
-def reference_stay(events: pd.DataFrame, task: Task, anchor: float, following: float) -> dict | None:
+def reference_end(events: pd.DataFrame, task: Task, anchor: float, following: float) -> tuple[float, int]:
     def first(patterns) -> float:
         times = codes(events, patterns).time
         times = times[(times > anchor) & (times <= following)]
@@ -39,9 +44,15 @@ def reference_stay(events: pd.DataFrame, task: Task, anchor: float, following: f
 
     died, discharged, censored = map(first, (task.outcome.died, task.outcome.discharged, task.outcome.censored))
     end = min(died, discharged, censored)
-    if end == math.inf:
-        return None
-    outcome = 2 if died - end <= task.outcome.died_within * HOUR else 1 if discharged == end else 0
+    if end == math.inf and task.outcome.unended == "censor":
+        later = events.time[(events.time > anchor) & (events.time < following)]
+        return (later.max(), 0) if len(later) else (end, 0)
+    dead = died < math.inf and died - end <= task.outcome.died_within * HOUR
+    return end, 2 if dead else 1 if discharged == end else 0
+
+
+def reference_stay(events: pd.DataFrame, task: Task, stay: tuple[float, float, int]) -> dict | None:
+    anchor, end, outcome = stay
     zero = anchor
     for condition in task.cohort.conditions:
         hits = []
@@ -62,8 +73,18 @@ def reference_stay(events: pd.DataFrame, task: Task, anchor: float, following: f
     if zero >= end:
         return None
     times = reference_times(events, task, zero, end)
-    outcome, end = (0, times[-1]) if end > times[-1] else (outcome, end)
-    return {"outcome": outcome, **reference_arrays(events, task, times)}
+    outcome = 0 if end > times[-1] else outcome
+    if task.outcome.window:
+        deaths = codes(events, task.outcome.died).time
+        within = (deaths > anchor) & (deaths <= zero + task.outcome.window * HOUR)
+        outcome = 2 if within.any() and deaths[deaths > anchor].min() <= zero + task.outcome.window * HOUR else outcome
+    site = codes(events[events.time == anchor], task.cohort.anchor).site.iloc[0]
+    if task.cohort.site is not None and task.cohort.site.codes:
+        named = codes(events, task.cohort.site.codes)
+        named = named[named.time.isna() | (named.time < zero)]
+        named = named.assign(time=named.time.fillna(-math.inf)).sort_values("time", kind="stable")
+        site = int(named.code.iloc[-1].split("//")[-1]) if len(named) else -1
+    return {"outcome": outcome, "site": site, **reference_arrays(events, task, times)}
 
 
 def reference_times(events: pd.DataFrame, task: Task, zero: float, end: float) -> list[float]:
@@ -83,31 +104,12 @@ def reference_times(events: pd.DataFrame, task: Task, zero: float, end: float) -
     return times
 
 
-def reference_changes(events: pd.DataFrame, task: Task) -> list[float]:
-    """When the total rate of a drug changed: by comparing it just after and just before each start and end."""
-    found = set()
-    for drug in task.drugs.values():
-        running = [
-            (b, e, min(r, how.max_rate or math.inf) * how.factor)
-            for item, how in drug.items.items()
-            for b, e, r in reference_infusions(events, drug, item)
-        ]
-        for moment in {t for b, e, _ in running for t in ((b, e) if e - b > SECOND else (b,))}:
-            long = [(b, e, r) for b, e, r in running if e - b > SECOND]
-            before = sum(r for b, e, r in long if b < moment <= e)
-            after = sum(r for b, e, r in long if b <= moment < e)
-            after += sum(r for b, e, r in running if e - b <= SECOND and b == moment)
-            if abs(after - before) > 1e-9 * max(after, before):
-                found.add(moment)
-    return sorted(found)
-
-
 def reference_arrays(events: pd.DataFrame, task: Task, times: list[float]) -> dict:
     step, zero = task.interval * HOUR, times[0]
     edges = [zero - step, *times]
     vitals, seen, age = [], [], []
     for name, rule in task.features.items():
-        rows = reference_values(events, rule)
+        rows = preferred(reference_values(events, rule), rule, edges, step)
         v, s, a = [], [], []
         for before, now in zip(edges[:-1], edges[1:], strict=True):
             window = rows[(rows.time >= before) & (rows.time < now)]
@@ -125,13 +127,14 @@ def reference_arrays(events: pd.DataFrame, task: Task, times: list[float]) -> di
         seen.append(s)
         age.append(a)
         assert name
-    given = [(d, [(*i, how) for item, how in d.items.items() for i in reference_infusions(events, d, item)])
-             for d in task.drugs.values()]  # fmt: skip
     intervals = list(zip(times[:-1], times[1:], strict=True))
-    dose = [[reference_dose(infusions, d.high, t, stop) for d, infusions in given] for t, stop in intervals]
     context = [reference_context(events, rule, zero) for rule in task.context.values()]
+    given = [(d, running_rates(events, d, task, dict(zip(task.context, context, strict=True))))
+             for d in task.drugs.values()]  # fmt: skip
+    dose = [[reference_dose(infusions, d.high, t, stop) for d, infusions in given] for t, stop in intervals]
     hours = [(stop - t) / HOUR for t, stop in intervals]
     names = ("vitals", "seen", "age")
+    derive(task, vitals, seen, age, hours)
     states = {k: np.array(x).T for k, x in zip(names, (vitals, seen, age), strict=True)}
     return {**states, "dose": np.array(dose), "context": np.array(context), "hours": np.array(hours)}
 
@@ -144,11 +147,26 @@ def reference_values(events: pd.DataFrame, rule) -> pd.DataFrame:
         part = codes(events, [pattern])
         part = part[~part.code.isin(taken)]
         taken |= set(part.code)
+        part = part.iloc[:0] if how.drop else part
         parts.append(part.assign(value=part.value * how.factor + how.offset, rank=-rank))
     rows = pd.concat(parts)
     rows = rows.assign(time=rows.time + rule.delay * HOUR)
     rows = rows[(rows.value >= rule.low) & (rows.value <= rule.high)]
     return rows.sort_values(["time", "rank", "value"])
+
+
+def preferred(rows: pd.DataFrame, rule, edges: list[float], step: float) -> pd.DataFrame:
+    """Of codes that repeat each other, the first with a number in each window."""
+    if rule.overlap == "pool" or rows.empty:
+        return rows
+    early = ((rows.time - edges[1]) // step).where(rows.time < edges[1])
+    window = early.fillna(pd.Series(np.searchsorted(edges, rows.time, "right"), rows.index))
+    return rows[rows["rank"] == rows["rank"].groupby(window).transform("max")]
+
+
+def reference_dose(infusions: list, high: float, start: float, stop: float) -> float:
+    total = sum(rate * max(0.0, min(e, stop) - max(b, start)) for b, e, rate in infusions)
+    return min(total / (stop - start), high)
 
 
 def reference_first(rows: pd.DataFrame, rule, zero: float, step: float) -> tuple[float, float]:
@@ -168,46 +186,12 @@ def aggregate(window: pd.DataFrame, how: str, hours: float) -> float:
     return window.value.sum() / hours if how == "rate" else getattr(window.value, how)()
 
 
-def reference_dose(infusions: list, high: float, start: float, stop: float) -> float:
-    total = 0.0
-    for begin, finish, rate, how in infusions:
-        overlap = max(0.0, min(finish, stop) - max(begin, start))
-        total += min(rate, how.max_rate or math.inf) * how.factor * overlap / (stop - start)
-    return min(total, high)
-
-
-def reference_infusions(events: pd.DataFrame, drug, item: str) -> list[tuple[float, float, float]]:
-    """(start, end, rate) of one item, by walking through its events with a queue of what is running."""
-    starts = sorted(codes(events, [drug.starts(item)]).dropna(subset="time")[["time"]].itertuples(index=True))
-    walk = [(row.time, 0, row.Index) for row in starts]
-    walk += [(row.time, 1, row.Index) for row in codes(events, [drug.ends(item)]).dropna(subset="time").itertuples()]
-    walk.sort()
-    found, running = [], []
-    for when, kind, index in walk:
-        if kind == 0:
-            running.append((when, index))
-        elif running:
-            begin, opened = running.pop(0)
-            found.append((begin, when, events.value[index] if drug.by == "amount" else events.value[opened]))
-        elif drug.by == "amount":
-            found.append((when, when, events.value[index]))
-    if drug.by == "amount":
-        found = [(b, max(e, b + SECOND), amount / ((max(e, b + SECOND) - b) / HOUR)) for b, e, amount in found]
-    else:
-        begun = [when for when, kind, _ in walk if kind == 0]
-        for begin, opened in running:
-            position = [i for w, k, i in walk if k == 0].index(opened)
-            limit = begun[position + 1] if position + 1 < len(begun) else math.inf
-            found.append((begin, min(limit, begin + drug.open_hours * HOUR), events.value[opened]))
-    return [f for f in found if f[2] >= 0]
-
-
 def reference_context(events: pd.DataFrame, rule, zero: float) -> float:
     if rule.kind == "presence":
-        found = codes(events, rule.codes)
+        found = codes(events, rule.used)
         return float((found.time.isna() | (found.time < zero)).any())
     if rule.kind == "years":
-        times = codes(events, rule.codes).time.dropna()
+        times = codes(events, rule.used).time.dropna()
         value = (zero - times.min()) / HOUR / 24 / 365.25 if len(times) else math.nan
         return value if rule.low <= value <= rule.high else sum(rule.reference) / 2
     rows = reference_values(events, rule)
@@ -221,6 +205,7 @@ def assert_equal(records: Records, stays: list[dict]) -> None:
     for i, stay in enumerate(stays):
         n = len(stay["hours"])
         states = n + (stay["outcome"] == 0)
+        assert int(t.site[i]) == stay["site"]
         assert int(t.outcome[i]) == stay["outcome"] and int(t.length[i]) == n
         assert int(valid_states(t)[i].sum()) == states
         np.testing.assert_array_equal(t.seen[i, :states].numpy(), stay["seen"][:states])
@@ -230,5 +215,6 @@ def assert_equal(records: Records, stays: list[dict]) -> None:
 
 
 def frame_of(events: list) -> pd.DataFrame:
-    frame = pd.DataFrame(events, columns=["subject", "time", "code", "value"])
+    names = ["subject", "time", "code", "value", "site"]
+    frame = pd.DataFrame(events, columns=names[: len(events[0])] if events else names[:4])
     return frame.astype({"time": float, "value": float})

@@ -14,7 +14,7 @@ def text_of(task: Task) -> str:
 
 
 def test_every_shipped_task_loads() -> None:
-    assert {"sepsis", "sepsis_simulated"} <= set(shipped_tasks())
+    assert {"sepsis", "sepsis_eicu", "sepsis_simulated"} <= set(shipped_tasks())
     for name in shipped_tasks():
         task = load_task(name)
         assert task.name == name and task.spec.actions > 1
@@ -30,6 +30,12 @@ def test_both_sepsis_tasks_have_the_same_dose_levels() -> None:
             simulated[name].cuts,
             simulated[name].high,
         )
+
+
+def test_both_hospital_systems_are_described_alike() -> None:
+    """So that what is learned in one can be judged in the other."""
+    one, other = load_task("sepsis"), load_task("sepsis_eicu")
+    assert one.spec == other.spec and (one.interval, one.horizon) == (other.interval, other.horizon)
 
 
 def test_a_spec_says_what_the_task_says(small_task) -> None:
@@ -65,6 +71,13 @@ def test_a_task_survives_writing_and_a_file(small_task, tmp_path) -> None:
         ("decisions: null", "decisions: {}", "decisions: expected either at: .codes., or when: dose change"),
         ("decisions: null", "decisions: {when: dose}", "decisions.when: .*got 'dose'"),
         ("decisions: null", "decisions: {at: [A], least: 4, greatest: 2}", "expected least < greatest hours"),
+        ("per: null", "per: wieght", "F is per 'wieght', which is no context column; known: age, male, weight"),
+        ("drop: null", "drop: sites", r"F says drop: sites, which needs cohort.site.column"),
+        ("site: null", "site: {}", r"cohort.site: expected either column: name, or codes: .patterns."),
+        ("window: null", "window: 9", r"outcome: expected either died_within or window, got both"),
+        ("derived: {}", "derived: {x: {formula: y, of: [max], low: 0, high: 1, reference: [0, 1]}}", "no formula 'y'"),
+        ("derived: {}", "derived: {x: {formula: ratio, of: [max], low: 0, high: 1, reference: [0, 1]}}", "takes of: "),
+        ("derived: {}", "derived: {x: {formula: sum, of: [y], low: 0, high: 1, reference: [0, 1]}}", "'y' is no meas"),
         ("name: small", "name: small\nname: other", r"line 1: key 'name' is written twice"),
     ],
 )
