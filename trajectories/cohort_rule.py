@@ -68,7 +68,7 @@ class Outcome(Part):
     window: float | None = Field(None, gt=0)  # instead: hours after time zero in which a death counts, wherever it was
     censored: tuple[Pattern, ...] = ()
     names: tuple[str, ...] = Spec.outcomes  # of still being in care, and of the first two
-    unended: Literal["drop", "censor"] = "drop"  # a stay without any of these codes; censor: at its last event
+    unended: Literal["drop", "censor"] = "drop"  # a stay without any of these codes; censor: at the last event read
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:

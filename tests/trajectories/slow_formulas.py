@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from posology.trajectories.task import Task
 
 FORMULAS = {
@@ -25,9 +26,9 @@ def derive(task: Task, vitals: list, seen: list, age: list, hours: list[float]) 
         v, s, a = [], [], []
         for t in range(len(vitals[0])):
             value = FORMULAS[rule.formula](*(vitals[c][t] for c in columns))
-            known = all(age[c][t] < rules[c].max_age for c in columns) and rule.low <= value <= rule.high
+            known = all(np.float32(age[c][t]) < rules[c].max_age for c in columns) and rule.low <= value <= rule.high
             new = known and any(seen[c][t] for c in columns)
-            young = min(age[c][t] for c in columns)
+            young = float(np.float32(min(age[c][t] for c in columns)))  # ages have single precision
             if new:
                 v, s, a = [*v, value], [*s, True], [*a, 0.0]
                 continue

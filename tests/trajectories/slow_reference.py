@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 from posology.trajectories.carry import valid_states
-from posology.trajectories.records import Records
+from posology.trajectories.code_tally import variant_patterns
+from posology.trajectories.records import Records, wanted_patterns
 from posology.trajectories.task import Task
 from slow_drugs import HOUR, SECOND, codes, reference_changes, running_rates
 from slow_formulas import derive
@@ -16,6 +17,7 @@ from slow_formulas import derive
 def reference(frame: pd.DataFrame, task: Task) -> list[dict]:
     """The stays that the task describes, as dictionaries of arrays."""
     frame = frame if "site" in frame else frame.assign(site=0)
+    frame = codes(frame, wanted_patterns(task) | variant_patterns(task))  # what is not read ends no stay
     stays = []
     for subject, events in frame.groupby("subject"):
         anchors = sorted(set(codes(events, task.cohort.anchor).time.dropna()))
