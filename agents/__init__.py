@@ -8,7 +8,10 @@ AGENTS: dict[str, str] = {
     "random": "baselines:fit_random",
     "none": "baselines:fit_no_treatment",
     "most_frequent": "baselines:fit_most_frequent",
-    "behavior": "behavior_fit:fit_behavior_agent",
+    "behavior": "behavior.fit:fit_behavior_agent",
+    "behavior_logistic": "behavior.fit:fit_logistic_agent",
+    "behavior_trees": "behavior.fit:fit_trees_agent",
+    "behavior_nearest": "behavior.fit:fit_nearest_agent",
     "ppo": "sb3:fit_ppo",
     "masked_ppo": "masked_ppo:fit_masked_ppo",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ Activation = Literal["relu", "tanh"]
 class MLP:
     """Linear layers with an activation between them; a single layer is a linear model."""
 
+    kind: ClassVar[str] = "network"
     layers: tuple[tuple[Tensor, Tensor], ...]  # weight (out, in) and bias (out,) of each
     activation: Activation = "relu"
 
@@ -53,6 +54,10 @@ class MLP:
     def to(self, device: torch.device | str) -> MLP:
         """The same network on `device`."""
         return MLP(tuple((w.to(device), b.to(device)) for w, b in self.layers), self.activation)
+
+    def settings(self) -> dict[str, object]:
+        """What is saved beside the weights."""
+        return {"activation": self.activation}
 
     def weights(self, prefix: str = "") -> dict[str, Tensor]:
         """Named tensors, which `from_weights` reads back."""

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..contracts import Blend, DiscretePolicy, Policy
 from .baselines import ConstantPolicy
-from .behavior import BehaviorPolicy
+from .behavior.policy import BehaviorPolicy
+from .behavior.sites import SitedPolicy
 from .gaussian import GaussianPolicy
 from .network import NetworkPolicy
 from .tree import TreePolicy
@@ -33,9 +34,15 @@ class Savable(Policy, Protocol):
     def restore(cls, settings: Mapping[str, object], weights: Mapping[str, Tensor]) -> Self: ...
 
 
-KINDS: dict[str, type[Savable]] = {
-    cls.kind: cls for cls in (ConstantPolicy, BehaviorPolicy, NetworkPolicy, GaussianPolicy, TreePolicy)
-}
+_CLASSES: tuple[type[Savable], ...] = (
+    ConstantPolicy,
+    BehaviorPolicy,
+    SitedPolicy,
+    NetworkPolicy,
+    GaussianPolicy,
+    TreePolicy,
+)
+KINDS = {cls.kind: cls for cls in _CLASSES}
 
 
 def save_policy(policy: object, folder: str | Path) -> None:

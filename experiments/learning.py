@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..agents.baselines import most_frequent, no_treatment, random_policy
-from ..agents.behavior import BehaviorPolicy
-from ..agents.behavior_fit import BehaviorConfig, fit_behavior
+from ..agents.behavior import BehaviorConfig, BehaviorPolicy, fit_behavior
 from ..agents.imitation import ImitationConfig, imitate
 from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData

@@ -20,8 +20,7 @@ from typing import Annotated, cast
 import torch
 import typer
 
-from ...agents.behavior import BehaviorPolicy
-from ...agents.behavior_fit import BehaviorConfig, fit_behavior
+from ...agents.behavior import BehaviorConfig, BehaviorPolicy, fit_behavior
 from ...contracts import Blend, Clinician, Decisions, DiscretePolicy, Treatment
 from ...evaluation import estimate
 from ...evaluation.off_policy import ESTIMATORS, CriticConfig, FittedQ, bootstrap_intervals, fitted_q_evaluation

@@ -15,7 +15,7 @@ from posology.trajectories.noise import ACTOR, normals, seeds
 
 STEPS = 15_000  # the small budget of agents that learn in an environment
 STAYS = 600  # of those that learn from records
-IGNORES_MASKS = {"behavior"}  # clinicians did take such actions
+IGNORES_MASKS = {name for name in AGENTS if name.startswith("behavior")}  # clinicians did take such actions
 
 
 @pytest.fixture(scope="module")

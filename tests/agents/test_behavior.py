@@ -3,8 +3,7 @@
 import pytest
 import torch
 from posology.agents.baselines import most_frequent
-from posology.agents.behavior import BehaviorPolicy
-from posology.agents.behavior_fit import BehaviorConfig, fit_behavior
+from posology.agents.behavior import BehaviorConfig, BehaviorPolicy, fit_behavior
 from posology.agents.records import flatten
 from posology.contracts import Decisions
 

@@ -1,7 +1,7 @@
 """Calibration finds the temperature and the share of base rate that data were drawn with."""
 
 import torch
-from posology.agents.calibration import calibrate
+from posology.agents.behavior.calibration import calibrate
 
 
 def drawn(logits: torch.Tensor, seed: int = 0) -> torch.Tensor:

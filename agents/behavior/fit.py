@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Decisions, Progress, silent
-from .behavior import BehaviorPolicy
+from ...contracts import Decisions, Progress, silent
+from ..mlp import MLP, Activation, sequential
+from ..records import LoggedData, action_counts, flatten
 from .calibration import calibrate
-from .mlp import MLP, Activation, sequential
-from .records import LoggedData, action_counts, flatten
+from .isotonic import fit_isotonic
+from .nearest import fit_nearest
+from .policy import BehaviorPolicy
+from .scores import Scores
+from .trees import fit_trees
 
 ACTIVATION: Activation = "tanh"  # doses are smooth functions of what is seen
 Pairs = tuple[Tensor, Tensor]  # observations (M, O), actions (M,) int64
+
+
+Kind = Literal["logistic", "network", "trees", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,8 @@ class BehaviorConfig:
     """How the clinician is fitted."""
 
     actions: int  # A
-    kind: Literal["logistic", "network"] = "network"  # multinomial logistic regression, or hidden layers
+    kind: Kind = "network"  # multinomial logistic regression, hidden layers, boosted trees, or neighbours as a check
+    calibration: Literal["temperature", "isotonic"] = "temperature"  # isotonic follows temperature
     hidden: tuple[int, ...] = (64, 64, 64)
     members: int = 2  # networks averaged; a logistic regression needs one
     epochs: int = 60
@@ -34,6 +42,8 @@ class BehaviorConfig:
     learning_rate: float = 1e-2
     weight_decay: float = 0.1
     averaging: float = 0.99  # decay of the running mean of the weights, which is what is kept
+    rounds: int = 60  # of boosting at most, a tree for each action in each
+    neighbours: int = 50
 
 
 def fit_behavior(
@@ -43,8 +53,26 @@ def fit_behavior(
 
     ValueError where either holds no decision.
     """
-    obs, action = flatten(train, config.actions)
-    tuning_obs, tuning_action = flatten(tuning, config.actions)
+    fitting, held = flatten(train, config.actions), flatten(tuning, config.actions)
+    counts = action_counts(fitting[1], config.actions) + 1.0
+    base = 0.5 * counts / counts.sum() + 0.5 / config.actions
+    scores: tuple[Scores, ...]
+    if config.kind == "trees":
+        scores = (fit_trees(fitting, held, config.actions, rounds=config.rounds, seed=seed),)
+    elif config.kind == "nearest":
+        scores = (fit_nearest(*fitting, base, config.neighbours, seed),)
+    else:
+        scores = _networks(fitting, held, config, seed, progress)
+    progress(1.0, "fitting the clinician")
+    temperature, share = calibrate([member(held[0]) for member in scores], base, held[1])
+    policy = BehaviorPolicy(scores, base, temperature, share)
+    if config.calibration == "temperature":
+        return policy
+    return replace(policy, isotonic=fit_isotonic(policy.probs(held[0], None), held[1]))
+
+
+def _networks(train: Pairs, tuning: Pairs, config: BehaviorConfig, seed: int, progress: Progress) -> tuple[MLP, ...]:
+    (obs, action), (tuning_obs, tuning_action) = train, tuning
     center, gain = _standard(obs)
     scaled = ((obs - center) * gain, action), ((tuning_obs - center) * gain, tuning_action)
     members = 1 if config.kind == "logistic" else config.members
@@ -58,10 +86,7 @@ def fit_behavior(
             torch.manual_seed(1000 * seed + k)
             network = _fit(*scaled, config, report)
         networks.append(_unscaled(network, center, gain))
-    counts = action_counts(action, config.actions) + 1.0
-    base = 0.5 * counts / counts.sum() + 0.5 / config.actions
-    temperature, share = calibrate([network(tuning_obs) for network in networks], base, tuning_action)
-    return BehaviorPolicy(tuple(networks), base, temperature, share)
+    return tuple(networks)
 
 
 def fit_behavior_agent(
@@ -69,6 +94,27 @@ def fit_behavior_agent(
 ) -> BehaviorPolicy:
     """`fit_behavior`, as an entry of AGENTS."""
     return fit_behavior(source.train, source.tuning, config, seed=seed, progress=progress)
+
+
+def fit_logistic_agent(
+    source: LoggedData, config: BehaviorConfig, *, seed: int = 0, progress: Progress = silent
+) -> BehaviorPolicy:
+    """Multinomial logistic regression, as an entry of AGENTS."""
+    return fit_behavior_agent(source, replace(config, kind="logistic"), seed=seed, progress=progress)
+
+
+def fit_trees_agent(
+    source: LoggedData, config: BehaviorConfig, *, seed: int = 0, progress: Progress = silent
+) -> BehaviorPolicy:
+    """Gradient-boosted trees, as an entry of AGENTS."""
+    return fit_behavior_agent(source, replace(config, kind="trees"), seed=seed, progress=progress)
+
+
+def fit_nearest_agent(
+    source: LoggedData, config: BehaviorConfig, *, seed: int = 0, progress: Progress = silent
+) -> BehaviorPolicy:
+    """Nearest neighbours, as an entry of AGENTS."""
+    return fit_behavior_agent(source, replace(config, kind="nearest"), seed=seed, progress=progress)
 
 
 def _fit(train: Pairs, tuning: Pairs, config: BehaviorConfig, report: Callable[[float], None]) -> MLP:
