@@ -40,6 +40,7 @@ class BehaviorQuality:
     share_below_001: float  # share of logged actions with a propensity under 0.01
     calibration: tuple[Calibration, ...]  # over all (decision, action) pairs, by predicted probability
     actions: tuple[Calibration, ...]  # by action: mean predicted, share taken, times taken
+    propensities: tuple[tuple[float, float, int], ...]  # of logged actions: from, up to, how many
     decisions: int
 
 
@@ -81,8 +82,14 @@ def behavior_quality(
             Calibration(float(p), float(s), int(n))
             for p, s, n in zip(probs.mean(0), share, happened.sum(0), strict=True)
         ),
+        propensities=_histogram(own),
         decisions=len(taken),
     )
+
+
+def _histogram(values: Array) -> tuple[tuple[float, float, int], ...]:
+    counts, _ = np.histogram(values, _EDGES)
+    return tuple((float(a), float(b), int(n)) for a, b, n in zip(_EDGES[:-1], _EDGES[1:], counts, strict=True))
 
 
 def _calibration(predicted: Array, happened: Array, edges: Array) -> tuple[Calibration, ...]:

@@ -62,26 +62,31 @@ class Chart:
 
 def calibration(bins: Sequence[CalibrationBin], *, x_label: str, y_label: str) -> Chart | None:
     """Observed against predicted share with intervals; None where no bin has enough cases."""
-    full = [b for b in bins if b.count >= LEAST_CASES and b.predicted is not None and b.observed is not None]
+    full = [
+        (b.predicted, b.observed, b.count, b)
+        for b in bins
+        if b.count is not None and b.count >= LEAST_CASES and b.predicted is not None and b.observed is not None
+    ]
     if not full:
         return None
-    values = [v for b in full for v in (b.predicted, b.observed, b.low, b.high)]
+    values = [v for predicted, observed, _, b in full for v in (predicted, observed, b.low, b.high)]
     scale = axis([0.0, *values], bounds=(0.0, 1.0), ticks=4)
     chart = _empty(scale, scale, x_label=x_label, y_label=y_label, size=(300, 290), right=14, percent=True)
-    most = max(b.count for b in full)
+    most = max(count for _, _, count, _ in full)
     points = tuple(
         Point(
-            _x(chart, scale, b.predicted or 0.0),
-            _y(chart, scale, b.observed or 0.0),
-            2.5 + 4.0 * math.sqrt(b.count / most),
-            f"predicted {b.predicted:.1%}, observed {b.observed:.1%}, {b.count} cases",
+            _x(chart, scale, predicted),
+            _y(chart, scale, observed),
+            2.5 + 4.0 * math.sqrt(count / most),
+            f"predicted {predicted:.1%}, observed {observed:.1%}, {count} cases",
             None if b.low is None else _y(chart, scale, b.low),
             None if b.high is None else _y(chart, scale, b.high),
         )
-        for b in full
+        for predicted, observed, count, b in full
     )
     text = "; ".join(p.title for p in points)
-    return replace(chart, points=points, diagonal=True, text=text, dropped=sum(b.count > 0 for b in bins) - len(full))
+    dropped = sum(b.count is None or b.count > 0 for b in bins) - len(full)
+    return replace(chart, points=points, diagonal=True, text=text, dropped=dropped)
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ def _empty(
 ) -> Chart:  # fmt: skip
     width, height = size
     name = say or ((lambda v: f"{v * 100:.10g}") if percent else (lambda v: f"{v:.10g}"))
-    chart = Chart(width, height, 56, 10, width - right, height - 42, x_label, y_label, (), (), "")
+    chart = Chart(width, height, 64, 10, width - right, height - 42, x_label, y_label, (), (), "")
     return replace(
         chart,
         x_ticks=tuple((_x(chart, scale_x, t), name(t)) for t in scale_x.ticks),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .compare_page import comparison_page
 from .comparison import Comparison, compare
-from .page import write_text
+from .text_files import write_text
 
 __all__ = ["COMPARISON_FILE", "COMPARISON_PAGE", "Comparison", "compare", "compare_runs"]
 

@@ -59,12 +59,12 @@ def simulator_report(found: Fidelity, learned: str, *, kind: str, members: int =
         kind=kind,
         members=members,
         model=learned,
-        one_step=tuple(row for name, errors in found.one_step.items() for row in _rows(name, errors, 1)),
+        one_step=tuple(row for name, errors in found.one_step.items() for row in feature_errors(name, errors, 1)),
         open_loop=tuple(
             row
             for name, each in found.open_loop.items()
             for k, errors in each.items()
-            for row in _rows(name, errors, k)
+            for row in feature_errors(name, errors, k)
         ),
         comparisons=tuple(
             compared(metric, (learned, errors[learned]), (name, errors[name]), seed=seed)
@@ -134,11 +134,22 @@ def outcome_scores(errors: Errors) -> dict[str, float | None]:
     }
 
 
-def _rows(name: str, errors: Errors, ahead: int) -> list[FeatureError]:
-    numbers = zip(errors.features, errors.rmse, errors.nll, errors.count.sum(0), strict=True)
+def feature_errors(name: str, errors: Errors, ahead: int) -> list[FeatureError]:
+    """One row per feature: error, density, score and coverage of `name`, `ahead` decisions ahead."""
+    half, most = errors.coverage
     return [
-        FeatureError(feature=f, model=name, rmse=float(rmse), nll=float(nll), count=int(count), decisions=ahead)
-        for f, rmse, nll, count in numbers
+        FeatureError(
+            feature=feature,
+            model=name,
+            rmse=float(errors.rmse[i]),
+            nll=float(errors.nll[i]),
+            count=int(errors.count[:, i].sum()),
+            decisions=ahead,
+            crps=float(errors.mean_crps[i]),
+            within_50=float(half[i]),
+            within_95=float(most[i]),
+        )
+        for i, feature in enumerate(errors.features)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torch.special import ndtr
 
 from ..contracts import DIED, IN_CARE, PatientModel, PatientState, Trajectories
 from ..trajectories.carry import valid_states
@@ -19,6 +20,7 @@ from .off_policy.logged import Array
 
 BOUND = 8.0  # scaled values are clipped to +-BOUND, so that one charting extreme cannot decide a comparison
 _BLOCK = 20_000  # simulated rows at a time
+_CENTRAL = (0.6744897501960817, 1.959963984540054)  # half-widths of the central 50 and 95 % of a normal, in SD
 
 
 class Forecaster(PatientModel, Protocol):
@@ -40,6 +42,8 @@ class Errors:
     square: Array  # (N, D) squared error in scaled units
     nats: Array  # (N, D) negative logarithm of the predicted density
     count: Array  # (N, D) measured values
+    crps: Array  # (N, D) continuous ranked probability scores, in scaled units
+    within: Array  # (N, 2 D) measured values inside the central 50 % of the forecast, then inside the central 95 %
     risk: Array = field(repr=False)  # (R,) predicted probability of death within these decisions
     died: Array = field(repr=False)  # (R,) 1 where it came true
     stay: Array = field(repr=False)  # (R,) the stay that a risk belongs to
@@ -53,6 +57,17 @@ class Errors:
     def nll(self) -> Array:
         """Mean negative log-likelihood (D,), nats per measured value."""
         return _ratio(self.nats, self.count)
+
+    @property
+    def mean_crps(self) -> Array:
+        """Mean continuous ranked probability score (D,), in half-widths of the reference range."""
+        return _ratio(self.crps, self.count)
+
+    @property
+    def coverage(self) -> tuple[Array, Array]:
+        """Shares (D,) of measured values inside the central 50 and 95 % of their forecasts."""
+        half, most = np.split(self.within, 2, 1)
+        return _ratio(half, self.count), _ratio(most, self.count)
 
 
 @torch.no_grad()
@@ -123,8 +138,8 @@ def _scored(
 ) -> Errors:
     """Forecasts of copies (R * copies) against what `stays` show at each (stay, step) of `place` (R,)."""
     stay, step, first = place
-    within = step <= stays.mask.shape[1]  # beyond the horizon only deaths would be known: a biased sample
-    shown = within & (step <= stays.length[stay])
+    reached = step <= stays.mask.shape[1]  # beyond the horizon only deaths would be known: a biased sample
+    shown = reached & (step <= stays.length[stay])
     step = step.clamp_max(stays.mask.shape[1])
     scaled = Scaler.of(stays.spec.features).to(stays.vitals.device).scale(stays.vitals[stay, step]).clamp(-BOUND, BOUND)
     seen = stays.seen[stay, step] & (shown & valid_states(stays)[stay, step])[:, None]
@@ -132,9 +147,11 @@ def _scored(
     mean, sd = _mixed(expected[0], expected[1], alive)
     square = (scaled - mean).square()
     nats = 0.5 * square / sd.square() + sd.log() + 0.5 * math.log(2 * math.pi)
+    z = (scaled - mean) / sd
+    within = torch.cat([(z.abs() <= width).to(square.dtype) for width in _CENTRAL], 1)
     dead = (outcome == DIED).to(scaled.dtype).unflatten(0, (len(stay), -1))
     risk = (dead + alive * expected[3][:, 1].unflatten(0, (len(stay), -1))).mean(1)
-    known = within & (shown | (stays.outcome[stay] != IN_CARE))
+    known = reached & (shown | (stays.outcome[stay] != IN_CARE))
     died = (stays.outcome[stay] == DIED) & (stays.length[stay] <= step)
     return Errors(
         features=tuple(f.name for f in stays.spec.features),
@@ -142,10 +159,19 @@ def _scored(
         square=_summed(square, seen, stay, len(stays)),
         nats=_summed(nats, seen, stay, len(stays)),
         count=_summed(torch.ones_like(square), seen, stay, len(stays)),
+        crps=_summed(_crps(z, sd), seen, stay, len(stays)),
+        within=_summed(within, seen.repeat(1, 2), stay, len(stays)),
         risk=risk[known].double().cpu().numpy(),
         died=died[known].double().cpu().numpy(),
         stay=(stay[known] + first).double().cpu().numpy(),
     )
+
+
+def _crps(z: Tensor, sd: Tensor) -> Tensor:
+    """CRPS (R, D) of normal forecasts, `z` SD away from what came (Gneiting & Raftery 2007, section 4.2)."""
+    density = torch.exp(-0.5 * z.square()) / math.sqrt(2 * math.pi)
+    score: Tensor = sd * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))
+    return score
 
 
 def _mixed(mean: Tensor, sd: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ class HeatMap:
     clinician: Array  # of the logged actions
     policy: Array  # expected under the policy on the states of the log
     agreement: float  # share of logged decisions on which the policy's most likely action is the clinician's
+    kappa: float | None  # that agreement beyond chance (Cohen 1960); None where chance alone agrees always
 
 
 @torch.no_grad()
@@ -42,10 +43,14 @@ def heat_map(
     if probs.shape[1] != actions or int(taken.max()) >= actions:
         raise ValueError(f"levels {levels}: expected {actions} actions, got a policy over {probs.shape[1]}")
     counts = np.bincount(taken.cpu().numpy(), minlength=actions) / len(taken)
+    top = probs.argmax(1)
+    agreement = float((top == taken).double().mean())
+    chance = float((counts * np.bincount(top.cpu().numpy(), minlength=actions) / len(taken)).sum())
     return HeatMap(
         clinician=counts.reshape(levels),
         policy=np.asarray(probs.double().mean(0).cpu().numpy()).reshape(levels),
-        agreement=float((probs.argmax(1) == taken).double().mean()),
+        agreement=agreement,
+        kappa=None if chance >= 1 else (agreement - chance) / (1 - chance),
     )
 
 

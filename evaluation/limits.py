@@ -61,8 +61,10 @@ def _origin(report: Report) -> tuple[str, str]:
             " they fail, under that model’s assumptions; it says nothing about treating people.",
         )
     out = report.cohort.splits.get("held_out")
-    share = f" ({percent(out.patients / report.cohort.patients, 0)} of them)" if out and report.cohort.patients else ""
-    size = f"{number(out.patients, 0)} patients{share}" if out else "a held-out part"
+    held, size = None if out is None else out.patients, "a held-out part"
+    if held is not None:
+        size = f"{number(held, 0)} patients"
+        size += f" ({percent(held / report.cohort.patients, 0)} of them)" if report.cohort.patients else ""
     return (
         "One source of records",
         f"All estimates rest on {size} held out from a single source. Another hospital charts, measures and treats"

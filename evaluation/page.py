@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from . import checklist
 from .charts import calibration
 from .limits import limits
+from .page_cohort import HIDDEN_NOTE, anything_hidden, flow_rows, outcomes
+from .page_external import transfer_figure
+from .page_fidelity import fidelity_table
 from .page_lesson import lesson_figure
 from .page_model import comparison_figure, heat_maps, one_step_figure, open_loop_chart
 from .page_policies import policy_rows, selection_chart
 from .page_safety import violation_figures
+from .page_subgroups import subgroup_estimates, subgroup_figure
+from .page_support import action_rows, propensity_rows, support_chart
 from .ranking import rankings
 from .report import Report
 from .style import Values, count, like, number, opening, percent, plain, sentence, unit, words
+from .summary import summary
+from .text_files import write_text
 from .wording import lesson
 
 PAGE_FILE = "report.html"
@@ -39,13 +45,24 @@ def page(report: Report) -> str:
             report.simulator.outcome_calibration, x_label="predicted, %", y_label="observed, %"
         ),
         "open_loop_chart": open_loop_chart(report),
+        "support_chart": support_chart(report),
     }
-    main, differences, rest = heat_maps(report)
+    (main, differences, rest), away = heat_maps(report), report.external
     figures = {
         "lesson_figure": lesson_figure(report),
         "violations": violation_figures(report),
         "one_step_figure": one_step_figure(report),
-        "comparison_figure": comparison_figure(report),
+        "fidelity": fidelity_table(
+            report, (*report.simulator.one_step, *report.simulator.open_loop), report.simulator.model
+        ),
+        "transfer_figure": transfer_figure(report),
+        "external_comparison": comparison_figure(away.comparisons) if away else None,
+        "external_fidelity": fidelity_table(report, away.errors, report.simulator.model) if away else None,
+        "subgroup_figure": subgroup_figure(report),
+        "subgroup_estimates": subgroup_estimates(report),
+        "propensities": propensity_rows(report),
+        "action_rows": action_rows(report),
+        "comparison_figure": comparison_figure(report.simulator.comparisons),
         "heat_maps": main,
         "heat_differences": differences,
         "more_heat_maps": rest,
@@ -55,7 +72,7 @@ def page(report: Report) -> str:
 
 def _words(report: Report) -> dict[str, object]:
     values = Values.of(report.estimand)
-    outcomes, rows = _outcomes(report), policy_rows(report)
+    ended, rows = outcomes(report), policy_rows(report)
     return {
         "values": values,
         "value_name": values.name,
@@ -63,16 +80,20 @@ def _words(report: Report) -> dict[str, object]:
         "truth": report.truth,
         "ranking": report.ranking or rankings(report.policies),
         "estimator": words(report.primary_estimator),
+        "held_out": count(report.cohort.splits["held_out"].stays if "held_out" in report.cohort.splits else None),
         "facts": _facts(report),
         "contents": _contents(report),
         "lesson": lesson(report),
+        "summary": summary(report),
+        "checklist": checklist.rows(report),
         "limits": limits(report),
         "policies": rows,
         "doubted": [row for row in rows if row.headline is not None and row.headline.reasons],
         "features": [("", f) for f in report.cohort.features] + [("context", f) for f in report.cohort.context],
-        "flow": _flow(report),
-        "outcomes": outcomes,
-        "outcomes_text": ", ".join(f"{o.name}: {o.count}" for o in outcomes),
+        "flow": flow_rows(report),
+        "outcomes": ended,
+        "outcomes_text": ", ".join(f"{o.name}: {count(o.count)}" for o in ended),
+        "hidden_note": HIDDEN_NOTE if anything_hidden(report) else "",
     }
 
 
@@ -88,53 +109,7 @@ def _facts(report: Report) -> str:
 
 
 def _contents(report: Report) -> list[tuple[str, str]]:
-    listed = [
-        ("lesson", "Lesson", True),
-        ("policies", "Policies", True),
-        ("cohort", "Cohort", True),
-        ("features", "Features", bool(report.cohort.features)),
-        ("behaviour", "Fitted clinician", report.behavior is not None),
-        ("doses", "Doses", bool(heat_maps(report)[0])),
-        ("safety", "Dose limits", any(p.constraints for p in report.policies.values())),
-        ("simulator", "Simulator", True),
-        ("limits", "Limits", True),
-        ("provenance", "Provenance", True),
-    ]
-    return [(anchor, title) for anchor, title, there in listed if there]
-
-
-@dataclass(frozen=True)
-class FlowRow:
-    """One step of the cohort flow as drawn."""
-
-    step: str
-    stays: int
-    left_out: int
-    share: float  # percent of the first step
-
-
-def _flow(report: Report) -> list[FlowRow]:
-    flow = report.cohort.flow
-    most = max((f.stays for f in flow), default=0) or 1
-    before = (flow[0].stays, *(f.stays for f in flow)) if flow else ()
-    return [
-        FlowRow(f.step, f.stays, max(b - f.stays, 0), round(100 * f.stays / most, 2))
-        for b, f in zip(before, flow, strict=False)
-    ]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How many stays ended in one way."""
-
-    name: str
-    count: int
-    share: float
-
-
-def _outcomes(report: Report) -> list[Outcome]:
-    total = sum(report.cohort.outcomes.values())
-    return [Outcome(name, n, n / total) for name, n in report.cohort.outcomes.items()] if total else []
+    return [(anchor, title) for anchor, title in checklist.TITLES.items() if checklist.has(report, anchor)]
 
 
 def render(template: str, context: dict[str, object]) -> str:
@@ -150,11 +125,3 @@ def render(template: str, context: dict[str, object]) -> str:
     for function in (number, count, percent, plain, like, opening, sentence, unit, words):
         environment.filters[function.__name__] = function
     return environment.get_template(template).render(context)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-    return path

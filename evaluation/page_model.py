@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .charts import Chart, Series, lines
 from .figures import Axis, Cell, Key, Mark, StripFigure, StripRow, axis, heat, heat_difference, mark
-from .report import DrugSummary, FeatureError, PolicyReport, Report
+from .report import DrugSummary, ErrorComparison, FeatureError, PolicyReport, Report
 from .style import number, percent, plain, sentence, signed, unit
 from .wording import first
 
@@ -155,9 +155,8 @@ def open_loop_chart(report: Report) -> Chart | None:
     )
 
 
-def comparison_figure(report: Report) -> StripFigure | None:
+def comparison_figure(rows: Sequence[ErrorComparison]) -> StripFigure | None:
     """Paired differences of the learned model against simpler ones; an interval left of zero favours it."""
-    rows = report.simulator.comparisons
     if not rows:
         return None
     scale = axis([0.0] + [v for r in rows for v in (r.low, r.high, r.difference)])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .charts import Chart, Series, lines
 from .report import EstimateReport, Interval, PolicyReport, Report
-from .style import NONE, Values, number, percent, plain, sample, words
+from .style import NONE, Values, count, number, percent, plain, sample, words
 from .wording import evaluable, primary
 
 ORDER = ("clinician", "behavior", "unpenalised", "penalised", "blend", "other", "baseline")
@@ -28,6 +28,7 @@ class EstimateRow:
     size: str  # effective sample size
     mean_weight: str
     largest: str  # largest weight share
+    weighted: str  # stays that keep any weight
     verdict: str
     reasons: str
     error: str
@@ -97,6 +98,7 @@ def _estimate_row(name: str, e: EstimateReport, values: Values) -> EstimateRow:
         size=sample(e.effective_sample_size),
         mean_weight=number(e.mean_weight, 2),
         largest=percent(e.max_weight_share),
+        weighted=count(e.weighted_stays),
         verdict=e.verdict,
         reasons="; ".join(e.reasons),
         error=values.signed(e.error) if shown else NONE,
@@ -107,7 +109,7 @@ def _estimate_row(name: str, e: EstimateReport, values: Values) -> EstimateRow:
 def _observed_row(observed: Interval, values: Values) -> EstimateRow:
     interval = values.range(observed.low, observed.high)
     return EstimateRow(
-        "observed", values.value(observed.value), interval, True, NONE, NONE, NONE, "observed", "", NONE, NONE
+        "observed", values.value(observed.value), interval, True, NONE, NONE, NONE, NONE, "observed", "", NONE, NONE
     )
 
 

@@ -11,12 +11,16 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from .report_details import DoseLevel, ExternalReport, Fact, SubgroupReport, TaskReport
 from .report_parts import (
+    ActionCalibration,
     BehaviorReport,
+    Bin,
     CalibrationBin,
     Candidate,
     Cohort,
     ConstraintReport,
+    Count,
     DrugSummary,
     ErrorComparison,
     Estimand,
@@ -41,15 +45,21 @@ from .report_parts import (
 __all__ = [
     "REPORT_FILE",
     "SCHEMA_VERSION",
+    "ActionCalibration",
     "BehaviorReport",
+    "Bin",
     "CalibrationBin",
     "Candidate",
     "Cohort",
+    "Count",
     "ConstraintReport",
+    "DoseLevel",
     "DrugSummary",
     "ErrorComparison",
     "Estimand",
     "EstimateReport",
+    "ExternalReport",
+    "Fact",
     "FeatureError",
     "FeatureSummary",
     "FlowStep",
@@ -64,6 +74,8 @@ __all__ = [
     "Selection",
     "SimulatorReport",
     "Split",
+    "SubgroupReport",
+    "TaskReport",
     "Truth",
     "Verdict",
     "load_report",
@@ -91,6 +103,9 @@ class Report(Frozen):
     ranking: tuple[Ranking, ...] = ()  # `ranking.rankings(policies)`; empty without a known truth
     primary_estimator: str = "weighted_importance_sampling"  # the one that headlines quote
     limits: tuple[str, ...] = ()  # limits of this run, added to the general ones
+    task: TaskReport | None = None
+    subgroups: tuple[SubgroupReport, ...] = ()
+    external: ExternalReport | None = None
     schema_version: Literal["1"] = "1"
 
     def save(self, path: Path | str) -> Path:

@@ -21,6 +21,7 @@ def _finite(value: Any) -> Any:
 
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
+Count = int | None  # of people, stays or events; None: under ten, or telling of a count that is (`small_cells`)
 
 
 class Frozen(BaseModel):
@@ -54,15 +55,15 @@ class FlowStep(Frozen):
     """One line of the cohort flow."""
 
     step: str
-    stays: int
+    stays: Count
 
 
 class Split(Frozen):
     """Size of one split by patient."""
 
-    patients: int
-    stays: int
-    decisions: int
+    patients: Count
+    stays: Count
+    decisions: Count
 
 
 class FeatureSummary(Frozen):
@@ -76,7 +77,7 @@ class FeatureSummary(Frozen):
     sd: Number = None
     low: Number = None  # 5th percentile
     high: Number = None  # 95th percentile
-    out_of_bounds: int = 0  # values dropped as charting errors
+    out_of_bounds: Count = 0  # values dropped as charting errors
     binary: bool = False  # 0 or 1: the mean is the share of 1
 
 
@@ -103,7 +104,7 @@ class Cohort(Frozen):
     simulated: bool = False
     decisions: int = 0
     splits: dict[str, Split] = {}
-    outcomes: dict[str, int] = {}
+    outcomes: dict[str, Count] = {}
     features: tuple[FeatureSummary, ...] = ()
     drugs: tuple[DrugSummary, ...] = ()
     context: tuple[FeatureSummary, ...] = ()
@@ -115,9 +116,26 @@ class CalibrationBin(Frozen):
 
     predicted: Number
     observed: Number
-    count: int
+    count: Count
     low: Number = None  # 95 % interval of the observed share
     high: Number = None
+
+
+class ActionCalibration(Frozen):
+    """One action: how often it was predicted and how often it was taken, among held-out decisions."""
+
+    doses: tuple[float, ...]  # of each drug, in its unit
+    predicted: Number
+    observed: Number
+    count: Count
+
+
+class Bin(Frozen):
+    """Decisions with a value from `low` up to `high`."""
+
+    low: float
+    high: float
+    count: Count
 
 
 class BehaviorReport(Frozen):
@@ -133,6 +151,8 @@ class BehaviorReport(Frozen):
     least_propensity: Number = None  # of a logged action
     share_below_001: Number = None  # logged actions with fitted propensity under .01
     calibration: tuple[CalibrationBin, ...] = ()
+    actions: tuple[ActionCalibration, ...] = ()
+    propensities: tuple[Bin, ...] = ()  # of the logged actions
 
 
 class EstimateReport(Frozen):
@@ -149,6 +169,8 @@ class EstimateReport(Frozen):
     difference: Interval | None = None  # value minus the clinicians' observed value, paired by patient
     error: Number = None  # value minus true value
     covered: bool | None = None  # the interval holds the true value
+    weighted_stays: Count = None  # stays that keep any weight at the end
+    effective_sample_sizes: tuple[Number, ...] = ()  # at each decision time
 
 
 class ConstraintReport(Frozen):
@@ -177,6 +199,7 @@ class PolicyReport(Frozen):
     constraints: dict[str, ConstraintReport] = {}
     actions: tuple[tuple[float, ...], ...] = ()  # share of each (first drug level, second drug level) on logged states
     agreement: Number = None  # share of logged decisions on which the most likely action is the clinician's
+    kappa: Number = None  # that agreement beyond chance (Cohen 1960)
     unsupported: Number = None  # share of probability on actions with behaviour propensity under .01
     base: str | None = None  # of a blend: the name of the policy that is mixed in
     share: Number = None  # of a blend: the share of decisions that follow it
@@ -209,6 +232,9 @@ class FeatureError(Frozen):
     nll: Number = None
     count: int = 0
     decisions: int = 1  # how many decisions ahead
+    crps: Number = None  # continuous ranked probability score, in the same scale; lower is better
+    within_50: Number = None  # share of measured values inside the central 50 % of the forecast
+    within_95: Number = None
 
 
 class ErrorComparison(Frozen):

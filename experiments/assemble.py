@@ -8,6 +8,7 @@ from ..agents.selection import rule
 from ..contracts import DIED, Trajectories
 from ..evaluation.ranking import rankings
 from ..evaluation.report import Estimand, Report, Selection, SimulatorReport, Truth
+from ..evaluation.small_cells import suppressed
 from .config import ExperimentConfig, RecordCohort, SimulatedCohort
 from .judge import Bench
 from .learning import Learned
@@ -15,6 +16,7 @@ from .reading import Cohort
 from .sources import source
 from .stages import Run
 from .summaries import behavior_section, cohort_section, provenance_section
+from .task_section import task_section
 from .verdicts import Found
 from .worth import SURVIVAL, reward_name, reward_of
 
@@ -30,14 +32,15 @@ def assemble(
 ) -> Report:
     """Put the report of a run together."""
     records = isinstance(config.cohort, RecordCohort)
-    return Report(
+    estimand, spec = _estimand(config, cohort), cohort.task.spec
+    report = Report(
         name=config.name,
         title=config.title or config.name,
         config_hash=config.hash,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        estimand=_estimand(config, cohort),
+        estimand=estimand,
         cohort=cohort_section(cohort.records, cohort.splits, name=cohort.name, simulated=not records),
-        behavior=behavior_section(bench.held_out, learned.train, learned.behavior, config.behavior.kind),
+        behavior=behavior_section(bench.held_out, learned.train, learned.behavior, config.behavior.kind, spec),
         policies=found.policies,
         simulator=simulator,
         selection=Selection(rule=rule(config.ppo.unsupported_limit), candidates=found.candidates),
@@ -47,7 +50,10 @@ def assemble(
         provenance=provenance_section(
             seed=config.seed, device=config.device, seconds=dict(run.seconds), data=cohort.name
         ),
+        task=task_section(cohort.task, cohort.records.trajectories, estimand),
+        subgroups=found.subgroups,
     )
+    return suppressed(report)
 
 
 def _estimand(config: ExperimentConfig, cohort: Cohort) -> Estimand:

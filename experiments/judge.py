@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from torch import Tensor
 
 from ..agents.support import unsupported_share
@@ -88,7 +89,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         label=one.label,
         kind=one.kind,
         description=one.description,
-        estimates=_estimates(estimates, found.estimates.get("clinician", {}), bench.config, true),
+        estimates=estimate_reports(estimates, found.estimates.get("clinician", {}), bench.config, true),
         observed_value=_observed(bench) if one.kind == "clinician" else None,
         simulator_value=_interval(claimed),
         true_value=_interval(true),
@@ -96,15 +97,17 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         constraints=_constraints(one, bench, claimed, true),
         actions=() if grid is None else tuple(tuple(map(float, row)) for row in grid),
         agreement=None if seen is None or one.kind == "clinician" else seen.agreement,
+        kappa=None if seen is None or one.kind == "clinician" else seen.kappa,
         unsupported=None if one.target is None else _unsupported(one.target, bench),
         base=one.base,
         share=one.share,
     )
 
 
-def _estimates(
+def estimate_reports(
     estimates: Mapping[str, Estimate], clinician: Mapping[str, Estimate], config: EvaluationConfig, true: Value | None
 ) -> dict[str, EstimateReport]:
+    """Estimates of one policy by estimator, with all that tells how far each can be believed."""
     bounds = bootstrap_intervals(estimates, config.level, draws=config.draws)
     gaps = {name: e.minus(clinician[name]) for name, e in estimates.items() if clinician and e is not clinician[name]}
     gap_bounds = bootstrap_intervals(gaps, config.level, draws=config.draws) if gaps else {}
@@ -127,8 +130,15 @@ def _estimates(
             else Interval(value=gap.value, low=gap_bounds[name][0], high=gap_bounds[name][1]),
             error=None if true is None else e.value - true.value,
             covered=None if true is None else low <= true.value <= high,
+            weighted_stays=weighted_stays(e),
+            effective_sample_sizes=tuple(map(float, e.effective_sample_sizes)),
         )
     return reports
+
+
+def weighted_stays(estimate: Estimate) -> int | None:
+    """Stays that keep any weight at the end; None without weights."""
+    return int(np.isfinite(estimate.weights[0].log[:, -1]).sum()) if len(estimate.weights) == 1 else None
 
 
 def _constraints(one: Judged, bench: Bench, claimed: Value | None, true: Value | None) -> dict[str, ConstraintReport]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from ..contracts import Clinician, Treatment
 from ..envs import decisions
 from ..envs.logged import logged_costs
+from ..evaluation.checklist import write_checklist
 from ..evaluation.page import write_page
 from ..evaluation.report import Report
 from .assemble import assemble
@@ -47,6 +48,7 @@ def run_experiment(config: ExperimentConfig, out: Path, *, force: bool = False, 
         report = _report(config, run, cohort)
         report.save(run.folder)
         page = write_page(report, run.folder / "report.html")
+        write_checklist(report, run.folder)
         _show_policies(console, report)
         return Path(page)
 

@@ -75,7 +75,8 @@ def _ago(seconds: float) -> str:
 def _changes(found: Mapping[str, Any], stage: Planned) -> tuple[str, ...]:
     """What differs between the inputs that a stage was made from and those that it would be made from now."""
     before, now = found.get("needs", {}), stage.needs
-    reasons = [f"{name} changed" for name in now if before.get(name) != now[name]]
+    other = [name for name in now if before.get(name) != now[name]]
+    reasons = [f"{', '.join(other)} changed"] if other else []
     old, new = _flat(found.get("settings", {})), _flat(stage.settings)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):

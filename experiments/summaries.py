@@ -5,16 +5,19 @@ from __future__ import annotations
 import platform
 import subprocess
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..agents.behavior import BehaviorPolicy
-from ..contracts import Decisions, Feature, Trajectories
+from ..contracts import Decisions, Feature, Spec, Trajectories
 from ..evaluation.behavior_quality import BehaviorQuality, behavior_quality
 from ..evaluation.report import (
+    ActionCalibration,
     BehaviorReport,
+    Bin,
     CalibrationBin,
     Cohort,
     DrugSummary,
@@ -102,7 +105,9 @@ def _drugs(t: Trajectories, coverage: Coverage) -> tuple[DrugSummary, ...]:
     return tuple(summaries)
 
 
-def behavior_section(held_out: Decisions, train: Decisions, behavior: BehaviorPolicy, kind: str) -> BehaviorReport:
+def behavior_section(
+    held_out: Decisions, train: Decisions, behavior: BehaviorPolicy, kind: str, spec: Spec
+) -> BehaviorReport:
     """How well the fitted clinician describes decisions that it was not fitted to."""
     actions = behavior.base.shape[-1]
     marginal = torch.bincount(train.action[train.mask], minlength=actions).double() + 1
@@ -120,6 +125,11 @@ def behavior_section(held_out: Decisions, train: Decisions, behavior: BehaviorPo
         calibration=tuple(
             CalibrationBin(predicted=b.predicted, observed=b.observed, count=b.count) for b in quality.calibration
         ),
+        actions=tuple(
+            ActionCalibration(doses=doses, predicted=a.predicted, observed=a.observed, count=a.count)
+            for doses, a in zip(product(*(drug.levels for drug in spec.drugs)), quality.actions, strict=True)
+        ),
+        propensities=tuple(Bin(low=low, high=high, count=n) for low, high, n in quality.propensities),
     )
 
 

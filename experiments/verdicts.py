@@ -9,13 +9,14 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ..contracts import Progress
-from ..evaluation.report import Candidate, PolicyReport
+from ..evaluation.report import Candidate, PolicyReport, SubgroupReport
 from ..evaluation.run_arrays import EVALUATION_FILE, save_arrays
 from .config import ExperimentConfig
 from .judge import Bench, judge, value_in
 from .judged import Judged
 from .learning import Learned
 from .stages import Run
+from .subgroups import subgroup_reports
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Found:
 
     policies: dict[str, PolicyReport]
     candidates: tuple[Candidate, ...]
+    subgroups: tuple[SubgroupReport, ...] = ()
 
 
 _FOUND = TypeAdapter(Found)
@@ -33,8 +35,9 @@ def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone:
     """Judge `everyone`, or reuse what an earlier, unchanged run found; puts the arrays into the run folder."""
 
     def build(folder: Path, progress: Progress) -> None:
-        verdicts = judge(everyone, bench, lambda share, message: progress(0.8 * share, message))
-        found = Found(verdicts.policies, _candidates(learned, bench, progress))
+        verdicts = judge(everyone, bench, lambda share, message: progress(0.7 * share, message))
+        by_group = subgroup_reports(bench, verdicts, lambda share, message: progress(0.7 + 0.1 * share, message))
+        found = Found(verdicts.policies, _candidates(learned, bench, progress), by_group)
         (folder / "found.json").write_bytes(_FOUND.dump_json(found, indent=1))
         save_arrays(
             folder,

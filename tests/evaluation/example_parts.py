@@ -9,16 +9,21 @@ from posology.evaluation.report import (
     BehaviorReport,
     CalibrationBin,
     ConstraintReport,
+    DoseLevel,
     DrugSummary,
     ErrorComparison,
     Estimand,
     EstimateReport,
+    ExternalReport,
+    Fact,
     FeatureError,
     FeatureSummary,
     Interval,
     PolicyReport,
     Provenance,
     SimulatorReport,
+    SubgroupReport,
+    TaskReport,
 )
 
 ESTIMATORS = [
@@ -242,3 +247,54 @@ ESTIMAND = Estimand(
 def features() -> tuple[FeatureSummary, ...]:
     keys = ("name", "label", "unit", "measured", "mean", "sd", "low", "high", "out_of_bounds")
     return tuple(FeatureSummary(**dict(zip(keys, row, strict=True))) for row in FEATURES)
+
+
+TASK = TaskReport(
+    name="sepsis",
+    description="Fluids and vasopressors in shock.",
+    facts=(Fact(name="Who", text="Adults in intensive care."), Fact(name="Time zero", text="The first trigger.")),
+    levels=tuple(
+        DoseLevel(drug="IV fluid", dose=dose, above=above, up_to=up_to, decisions=400, share=0.2)
+        for dose, above, up_to in zip(FLUID.levels, (None, *FLUID.cuts), (*FLUID.cuts, None), strict=True)
+    ),
+)
+
+
+def subgroup(variable, group, patients, value, ess):
+    """A group with an estimate of one blend."""
+    return SubgroupReport(
+        variable=variable,
+        group=group,
+        patients=patients,
+        stays=patients,
+        observed=Interval(value=value, low=value - 0.05, high=value + 0.05),
+        estimates={"blend_10": estimate(value + 0.01, 0.06, ess)},
+    )
+
+
+SUBGROUPS = (
+    subgroup("Age", "under 65 years", 312, 0.86, 240),
+    subgroup("Age", "65 years or more", 313, 0.75, 210),
+    subgroup("Sex", "female", 290, 0.81, 40),
+    subgroup("Sex", "male", 335, 0.8, 230),
+)
+
+
+def external():
+    """The simulator on a second hospital: worse than at home, still better than persistence."""
+    home = simulator()
+    rows = (*home.one_step, *home.open_loop)
+    return ExternalReport(
+        name="another hospital",
+        fingerprint="2c" * 32,
+        patients=181,
+        stays=190,
+        decisions=2400,
+        features=tuple(name for name, *_ in FEATURES[:9]),
+        missing=("film",),
+        errors=tuple(r.model_copy(update={"rmse": (r.rmse or 0) * 1.2}) for r in rows if r.feature != "film"),
+        home=tuple(r for r in rows if r.feature != "film"),
+        comparisons=home.comparisons,
+        scores={"AUROC": 0.71},
+        notes=("Doses above the range of home were cut to it in 3 of 2,400 decisions.",),
+    )

@@ -7,9 +7,12 @@ from example_parts import (
     FLUID,
     NOREPINEPHRINE,
     PROVENANCE,
+    SUBGROUPS,
+    TASK,
     behavior,
     clinician,
     estimate,
+    external,
     features,
     policy,
     simulator,
@@ -101,6 +104,9 @@ def known_truth() -> Report:
         truth=Truth(patients=5000, seed=11, model="composite sepsis model"),
         ranking=rankings(policies),
         provenance=PROVENANCE,
+        task=TASK,
+        subgroups=SUBGROUPS,
+        external=external(),
     )
 
 

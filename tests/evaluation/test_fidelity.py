@@ -12,9 +12,10 @@ from posology.evaluation.fidelity import (
     outcome_scores,
     simulator_report,
 )
-from posology.evaluation.fidelity_forecasts import Errors, forecast_errors
+from posology.evaluation.fidelity_forecasts import Errors, _crps, forecast_errors
 from posology.evaluation.report import SimulatorReport
 from posology.trajectories.carry import pad
+from scipy import stats
 
 SPEC = Spec(
     features=(Feature("x", "", -1000.0, 1000.0, (-1.0, 1.0)), Feature("y", "", -1000.0, 1000.0, (-1.0, 1.0))), drugs=()
@@ -145,7 +146,8 @@ def test_errors_on_other_stays_are_not_compared(stays):
 
 def errors_of(risk, died):
     nothing = np.zeros((1, 1))
-    return Errors(("x",), np.zeros(1), nothing, nothing, nothing, np.array(risk), np.array(died), np.zeros(len(risk)))
+    risks = np.array(risk), np.array(died), np.zeros(len(risk))
+    return Errors(("x",), np.zeros(1), *[nothing] * 4, np.zeros((1, 2)), *risks)
 
 
 def test_outcome_scores_by_hand():
@@ -185,3 +187,16 @@ def test_wrong_use_is_said(stays):
     other = Spec(features=SPEC.features[:1], drugs=())
     with pytest.raises(ValueError, match="differ in their features"):
         forecast_errors(Walk(spec=other), stays)
+
+
+def test_crps_and_coverage_of_a_known_normal():
+    """A standard normal forecast of 0: CRPS = sqrt(2 / pi) - 1 / sqrt(pi); by quadrature elsewhere."""
+    z = torch.tensor([[0.0, 1.3, -2.0]], dtype=torch.float64)
+    sd = torch.tensor([[1.0, 0.7, 2.0]], dtype=torch.float64)
+    found = _crps(z, sd)[0]
+    assert float(found[0]) == pytest.approx(np.sqrt(2 / np.pi) - 1 / np.sqrt(np.pi), abs=1e-9)
+    grid = np.linspace(-40, 40, 400_001)
+    for i in range(3):
+        y = float(z[0, i] * sd[0, i])
+        gap = stats.norm.cdf(grid / float(sd[0, i])) - (grid >= y)
+        assert float(found[i]) == pytest.approx(np.trapezoid(gap**2, grid), abs=1e-3)

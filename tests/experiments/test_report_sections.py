@@ -1,0 +1,78 @@
+"""The sections that a finished run brings beyond its policies: task, subgroups, diagnostics, checklist."""
+
+import json
+
+import pytest
+import torch
+from posology.evaluation.report import load_report
+from posology.experiments.task_section import task_section
+from posology.trajectories.save import load_trajectories
+from posology.trajectories.split import split
+from posology.trajectories.task_file import load_task
+
+
+@pytest.fixture(scope="module")
+def report(small_run):
+    return load_report(small_run[1])
+
+
+@pytest.fixture(scope="module")
+def stays(small_run):
+    return load_trajectories(small_run[1] / "records" / "trajectories")
+
+
+def test_the_task_is_told_in_full_and_its_dose_counts_are_those_of_the_cohort(report, stays):
+    names = [fact.name for fact in report.task.facts]
+    assert names[:3] == ["Who", "Time zero", "When a decision is made"] and "What counts" in names
+    told = {fact.name: fact.text for fact in report.task.facts}
+    assert "25 combinations" in told["What may be chosen"] and "Every 4 h" in told["When a decision is made"]
+    fluid = [level for level in report.task.levels if level.drug == "Intravenous fluid"]
+    given = stays.dose[..., 0][stays.mask]
+    for level in fluid:
+        low = -torch.inf if level.above is None else level.above
+        high = torch.inf if level.up_to is None else level.up_to
+        count = int(((given > low) & (given <= high)).sum())
+        assert level.decisions in (count, None) and (level.decisions is None) == (0 < count < 10)
+
+
+def test_every_shipped_task_can_be_told(report, stays):
+    for name in ("sepsis", "sepsis_simulated"):
+        told = task_section(load_task(name), stays, report.estimand)
+        assert all(fact.text for fact in told.facts) and told.description
+
+
+def test_groups_of_a_variable_make_up_the_held_out_patients(report, stays, small_config):
+    held_out = split(stays, small_config.split_salt)["held_out"]
+    variables = {group.variable for group in report.subgroups}
+    assert len(variables) == 4 and len(report.subgroups) == 8
+    for variable in variables:
+        counts = [group.stays for group in report.subgroups if group.variable == variable]
+        assert None in counts or sum(counts) == len(held_out)
+    group = next(g for g in report.subgroups if g.stays is not None)
+    assert set(group.estimates) == {n for n, p in report.policies.items() if p.estimates}
+    for e in group.estimates.values():
+        assert e.effective_sample_size <= group.stays + 1e-6 and len(e.reasons) > (e.verdict == "not evaluable") - 1
+
+
+def test_estimates_carry_their_diagnostics(report):
+    for policy in report.policies.values():
+        for e in policy.estimates.values():
+            assert len(e.effective_sample_sizes) == 18
+            assert e.effective_sample_sizes[-1] == pytest.approx(e.effective_sample_size)
+    behavior = report.behavior
+    assert len(behavior.actions) == 25 and behavior.actions[0].doses == (0.0, 0.0)
+    assert sum(b.count or 0 for b in behavior.propensities) <= behavior.decisions
+    assert all(-1 <= p.kappa <= 1 for p in report.policies.values() if p.kappa is not None)
+
+
+def test_fidelity_has_scores_and_coverage_by_feature_and_horizon(report):
+    rows = [r for r in (*report.simulator.one_step, *report.simulator.open_loop) if r.model == "lstm"]
+    assert {r.decisions for r in rows} == {1, 4, 8, 18} and {r.feature for r in rows} >= {"map", "lactate", "film"}
+    for r in rows:
+        if r.rmse is not None:
+            assert 0 <= r.within_50 <= r.within_95 <= 1 and 0 < r.crps < 2 * r.rmse + 1
+
+
+def test_the_checklist_lies_beside_the_report(small_run):
+    items = json.loads((small_run[1] / "checklist.json").read_text())["items"]
+    assert {"reported", "partly", "for the authors", "not in this run"} == {item["status"] for item in items}
