@@ -15,4 +15,5 @@ BENCHMARKS: dict[str, str] = {
     "glucose_4096": "mechanistic:glucose",
     "tumor_4096": "tumor:tumor",
     "pictures_256": "tumor:pictures",
+    "warfarin_4096": "mechanistic:warfarin",
 }

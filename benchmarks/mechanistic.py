@@ -24,6 +24,9 @@ from ..patient_models.hiv_memory import recall as recall_hiv
 from ..patient_models.propofol import Propofol
 from ..patient_models.propofol_memory import recall as recall_propofol
 from ..patient_models.propofol_population import Eleveld
+from ..patient_models.warfarin import Warfarin
+from ..patient_models.warfarin_memory import recall as recall_warfarin
+from ..patient_models.warfarin_population import HAMBERG
 from ..trajectories.noise import normals, seeds
 from .registry import Contest
 
@@ -88,6 +91,31 @@ def glucose() -> Contest:
     return Contest(reference, batch, check, "patient steps of 5 min", 300.0)
 
 
+def warfarin() -> Contest:
+    """Four weeks of a tablet a day: two compartments and six stages of clotting factors."""
+    start, inputs, days = np.zeros(8), (_CLEARANCE / HAMBERG.volume, _HALF), 28
+    model = Warfarin(variability=0.0, sway=0.0, missed=0.0, noise_sd=0.0, events=False)
+
+    def four_weeks(y: Array) -> Array:
+        for _ in range(days):
+            y = y + np.eye(8)[0] * 5.0 * HAMBERG.active
+            y = _integrate(_warfarin, y, 24.0, inputs)
+        return y
+
+    def check() -> None:
+        person = torch.tensor([[71.0, 80.0, 170.0, 0.0, 0.0, 0.0, 0.0, 1.0]])
+        state = model.admit(person, torch.zeros(1, model.admit_noise_dim))
+        after = model.step(state, torch.tensor([[5.0]]), torch.tensor([672.0]), torch.zeros(1, model.noise_dim))
+        theirs = four_weeks(start)
+        assert abs(recall_warfarin(after.memory, "inr").item() - (1.05 + 10 * (theirs[4] + theirs[7]))) < 0.002
+
+    def reference() -> int:
+        four_weeks(start)
+        return 1
+
+    return Contest(reference, _batch(Warfarin(), [5.0], 672.0, 4), check, "patient steps of 28 days", 800.0)
+
+
 def _integrate(slope: Slope, y: Array, span: float, inputs: tuple[Any, ...]) -> Array:
     solver = ode(slope).set_integrator("dopri5").set_f_params(*inputs).set_initial_value(y, 0.0)
     return np.asarray(solver.integrate(span))
@@ -149,6 +177,28 @@ def _propofol(_: float, y: Array, rate: float) -> Array:
     to_fast, to_slow = _Q2 * (central - fast), _Q3 * (central - slow)
     sites = (_KE0 * (central - y[3]), 0.054 * (central - y[4]), 0.0695 * (central - y[5]))
     return np.array((rate - _CL * central - to_fast - to_slow, to_fast, to_slow, *sites))
+
+
+_CLEARANCE, _HALF = 2 * HAMBERG.clearance[0], sum(HAMBERG.half_effect) * HAMBERG.half_effect_scale * HAMBERG.volume
+_FAST, _SLOW = (3 / hours for hours in HAMBERG.transit)
+
+
+def _warfarin(_: float, y: Array, elimination: float, half: float) -> Array:
+    ratio = (max(y[1], 0.0) / half) ** HAMBERG.hill
+    effect = ratio / (1 + ratio)
+    entering = HAMBERG.absorption * y[0]
+    return np.array(
+        (
+            -entering,
+            entering - elimination * y[1],
+            _FAST * (effect - y[2]),
+            _FAST * (y[2] - y[3]),
+            _FAST * (y[3] - y[4]),
+            _SLOW * (effect - y[5]),
+            _SLOW * (y[5] - y[6]),
+            _SLOW * (y[6] - y[7]),
+        )
+    )
 
 
 def _glucose(_: float, x: Array, p: dict[str, float], food: float, insulin: float, meal: float) -> Array:

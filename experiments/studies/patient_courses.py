@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from ...contracts import DIED, Clinician, Feature, Policy
+from ...contracts import Clinician, Feature, Policy
 from ...envs.render_style import DOSE, EXCEEDED, INK, LINE, MUTED, REFERENCE, VALUE, unit
 from ...trajectories.carry import valid_states
 from ...trajectories.rollout import Rollout, rollout
@@ -20,6 +21,7 @@ from .patient_policies import FIRST, fixed_doses
 from .patient_probes import Probe
 
 PATIENTS = 20
+_NO_HARM = ("in care", "discharged alive", "cured")
 _STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.edgecolor": LINE,
@@ -58,8 +60,7 @@ def draw_courses(name: str, probe: Probe, path: Path) -> None:
         )
         for column, (label, actor) in enumerate(arms):
             done = rollout(treatment, actor, PATIENTS, seed=FIRST)
-            dead = int((done.trajectories.outcome == DIED).sum())
-            axes[0, column].set_title(f"{label}{f' ({dead} of {PATIENTS} die)' if dead else ''}", fontsize=9.5)
+            axes[0, column].set_title(label + _ends(done), fontsize=9.5)
             for row, feature in enumerate(probe.features):
                 _feature(axes[row, column], done, treatment.spec.features[treatment.spec.feature(feature)], probe)
             _dose(axes[-1, column], done, probe)
@@ -76,6 +77,14 @@ def draw_courses(name: str, probe: Probe, path: Path) -> None:
     partial.replace(path)
 
 
+def _ends(done: Rollout) -> str:
+    """How many courses end in each outcome, in words."""
+    t = done.trajectories
+    counts = {name: int((t.outcome == code).sum()) for code, name in enumerate(t.spec.outcomes) if code}
+    told = [f"{count} of {len(t)}: {name}" for name, count in counts.items() if count]
+    return f" ({', '.join(told)})" if told else ""
+
+
 def _axis(label: str, of: str) -> str:
     words, text = label.split(), ""
     for word in words:  # two lines where it is long
@@ -89,6 +98,10 @@ def _feature(axes: Axes, done: Rollout, feature: Feature, probe: Probe) -> None:
     axes.axhspan(*feature.reference, color=REFERENCE, lw=0, zorder=0)
     if feature.scale == "log":
         axes.set_yscale("log")
+        if feature.reference[1] < 10 * feature.reference[0]:  # a decade or two: label its parts
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(9, 9)))
     hours = torch.cat([torch.zeros(len(t), 1), t.hours.cumsum(1)], 1) / probe.unit_hours
     if _regular(done):
         shown = np.where(_valid(done), t.vitals[:, :, column].numpy(), np.nan)
@@ -99,7 +112,7 @@ def _feature(axes: Axes, done: Rollout, feature: Feature, probe: Probe) -> None:
         shown = t.seen[row, :states, column].numpy() if probe.seen_only else np.ones(states, bool)
         time = hours[row, :states].numpy()
         axes.plot(time[shown], values[shown], color=VALUE, lw=0.8, alpha=0.45)
-        if t.outcome[row] == DIED:
+        if t.spec.outcomes[int(t.outcome[row])] not in _NO_HARM:
             style: dict[str, Any] = {"marker": "x", "color": EXCEEDED, "ms": 4, "mew": 1.1}
             axes.plot(time[-1:], values[-1:], **style)
 

@@ -54,7 +54,7 @@ PROBES = {
         Regression("basal", "cgm", log=True, options=MappingProxyType({"interval_hours": 4.0, "horizon": 6})),
     ),
     "warfarin": Probe(
-        ("inr", "vitamin_k"),
+        ("inr",),
         "warfarin",
         24.0,
         "days",
