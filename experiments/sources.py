@@ -98,13 +98,6 @@ SOURCES = {
                 "warfarin_rules:Titration",
                 MappingProxyType({"start": "clinical"}),
             ),
-            Rule(
-                "fixed_dose",
-                "Same dose for all",
-                "4 mg a day for everybody at every visit.",
-                "warfarin_rules:FixedDose",
-                MappingProxyType({"daily": 4.0}),
-            ),
         ),
     ),
     "icu_sepsis": KnownTruth(
