@@ -7,6 +7,7 @@ from posology.envs import decisions, reward, treatment
 from posology.envs.relative_doses import RelativeDoses
 from posology.envs.ward import open_ward
 from posology.envs.warfarin_limits import warfarin_limits
+from posology.patient_models import model
 from posology.patient_models.warfarin_clinician import WarfarinClinician
 from posology.patient_models.warfarin_rules import FixedDose
 from posology.patient_models.warfarin_spec import DAY, LEVELS, SPEC, warfarin_spec
@@ -131,6 +132,35 @@ def test_visits_can_be_part_of_the_action():
     assert torch.equal(done.trajectories.dose[:, :, :1], plain.trajectories.dose)
     with pytest.raises(ValueError, match="relative"):
         treatment("posology/Warfarin-v0", choose_visits=True, action="relative")
+
+
+def test_learned_patients_are_seen_by_the_same_rule():
+    stays = rollout(treatment("posology/Warfarin-v0"), WarfarinClinician(), 200).trajectories
+    core = treatment(
+        "posology/Learned-v0",
+        model=model("linear")(stays),
+        horizon=30,
+        interval_hours=72.0,
+        visits="anticoagulation_clinic",
+        reward="inr_in_range",
+    )
+    assert [c.name for c in core.constraints] == [c.name for c in warfarin_limits(SPEC, 72.0)]
+
+    class Five:
+        noise_dim = 0
+
+        def act(self, obs, allowed, noise):
+            return torch.full((len(obs),), 10)
+
+        def log_prob(self, obs, allowed, action):
+            return torch.zeros(len(obs))
+
+    done = rollout(core, Five(), 30)
+    days = (done.trajectories.hours / DAY)[:, :3]
+    assert (days == 3).all(0).tolist() == [True, True, False] and len(days[:, 2].unique()) == 2
+    assert done.trajectories.length.max() < 30 and (done.returns > 0).any()
+    with pytest.raises(KeyError, match="anticoagulation_clinic"):
+        treatment("posology/Learned-v0", model=core.patient, visits="clinic")
 
 
 def test_options_choose_the_patients():
