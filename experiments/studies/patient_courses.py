@@ -106,6 +106,9 @@ def _feature(axes: Axes, done: Rollout, feature: Feature, probe: Probe) -> None:
     if _regular(done):
         shown = np.where(_valid(done), t.vitals[:, :, column].numpy(), np.nan)
         axes.plot(hours[0].numpy(), np.nanmedian(shown, 0), color=VALUE, lw=2.0, zorder=3)
+    else:
+        grid = np.linspace(0, float(hours.max()), 60)
+        axes.plot(grid, np.nanmedian(_between_visits(done, column, hours, grid), 0), color=VALUE, lw=2.0, zorder=3)
     for row in range(len(t)):
         states = int(t.length[row]) + int(t.outcome[row] == 0)
         values = t.vitals[row, :states, column].numpy()
@@ -121,6 +124,14 @@ def _regular(done: Rollout) -> bool:
     """Whether everybody is seen at the same times, and somebody to the end."""
     t = done.trajectories
     return bool((t.hours[t.mask] == t.hours[0, 0]).all()) and bool(t.mask[:, -1].any()) and bool(t.mask[0].all())
+
+
+def _between_visits(done: Rollout, column: int, hours: torch.Tensor, grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values (N, G) at common times, by straight lines between the states of each; NaN after the end."""
+    t = done.trajectories
+    states = (t.length + (t.outcome == 0).long()).tolist()
+    rows = [np.interp(grid, hours[i, :n], t.vitals[i, :n, column], right=np.nan) for i, n in enumerate(states)]
+    return np.stack(rows)
 
 
 def _valid(done: Rollout) -> NDArray[np.bool_]:
