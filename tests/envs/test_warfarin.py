@@ -5,7 +5,6 @@ import pytest
 import torch
 from posology.envs import decisions, reward, treatment
 from posology.envs.relative_doses import RelativeDoses
-from posology.envs.ward import open_ward
 from posology.envs.warfarin_limits import warfarin_limits
 from posology.patient_models import model
 from posology.patient_models.warfarin_clinician import WarfarinClinician
@@ -13,6 +12,7 @@ from posology.patient_models.warfarin_rules import FixedDose
 from posology.patient_models.warfarin_spec import DAY, LEVELS, SPEC, warfarin_spec
 from posology.trajectories.noise import seeds
 from posology.trajectories.rollout import rollout
+from posology.trajectories.ward import open_ward
 
 
 def start(core, rows=6):
