@@ -12,6 +12,11 @@ AGENTS: dict[str, str] = {
     "behavior_logistic": "behavior.fit:fit_logistic_agent",
     "behavior_trees": "behavior.fit:fit_trees_agent",
     "behavior_nearest": "behavior.fit:fit_nearest_agent",
+    "cloning": "cloning:fit_cloning",
+    "double_q": "double_q:fit_double_q",
+    "conservative_q": "conservative_q:fit_conservative_q",
+    "batch_constrained": "batch_constrained:fit_batch_constrained",
+    "implicit_q": "implicit_q:fit_implicit_q",
     "ppo": "sb3:fit_ppo",
     "masked_ppo": "masked_ppo:fit_masked_ppo",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from posology.agents import AGENTS
+from posology.agents.offline import Schedule
 from posology.agents.records import LoggedData
 from posology.agents.save import load_policy, save_policy
 from posology.agents.table import agent, parameter_type
@@ -24,7 +25,8 @@ def train(identity_env, identity_treatment, make_logged, actions):
         fit = agent(name)
         config = parameter_type(fit, "config")
         known = {field.name for field in dataclasses.fields(config)}
-        settings = {k: v for k, v in {"actions": actions, "steps": steps}.items() if k in known}
+        short = Schedule(epochs=steps // 1500, updates=60)  # of agents that learn from records
+        settings = {k: v for k, v in {"actions": actions, "steps": steps, "schedule": short}.items() if k in known}
         records = LoggedData(make_logged(STAYS, 0, skill=0.97), make_logged(200, 1, skill=0.97))
         wanted = parameter_type(fit, "source")
         source = records if wanted is LoggedData else identity_treatment() if wanted is Treatment else identity_env()
