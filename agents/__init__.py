@@ -17,6 +17,7 @@ AGENTS: dict[str, str] = {
     "conservative_q": "conservative_q:fit_conservative_q",
     "batch_constrained": "batch_constrained:fit_batch_constrained",
     "implicit_q": "implicit_q:fit_implicit_q",
+    "td3_bc": "td3_bc:fit_td3_bc",  # of continuous doses
     "ppo": "sb3:fit_ppo",
     "masked_ppo": "masked_ppo:fit_masked_ppo",
 }

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ..contracts import Blend, DiscretePolicy, Policy
 from .baselines import ConstantPolicy
+from .batch_constrained import SupportedPolicy
 from .behavior.policy import BehaviorPolicy
 from .behavior.sites import SitedPolicy
 from .gaussian import GaussianPolicy
+from .greedy import GreedyPolicy
 from .network import NetworkPolicy
 from .tree import TreePolicy
 
@@ -39,6 +41,8 @@ _CLASSES: tuple[type[Savable], ...] = (
     BehaviorPolicy,
     SitedPolicy,
     NetworkPolicy,
+    GreedyPolicy,
+    SupportedPolicy,
     GaussianPolicy,
     TreePolicy,
 )

@@ -33,7 +33,7 @@ class TD3BCConfig:
     per_hours: float | None = None
     greed: float = 2.5  # weight of the value, in units of its mean size, against the squared distance from the record
     smoothing: float = 0.2  # SD of the noise on the next dose, in shares of half the range
-    spread: float = 0.05  # SD of the doses that the final policy gives
+    spread: float = 0.05  # SD of the final policy before squashing
     schedule: Schedule = field(default_factory=Schedule)
 
 
@@ -56,7 +56,7 @@ class _Networks:
     def critic_loss(self, batch: Replay, noise: Tensor) -> Tensor:
         """Of both critics, against the smaller slow value of the next dose with noise (B, U)."""
         with torch.no_grad():
-            ahead = (self.slow_actor(batch.next_obs) + noise).clamp(-1, 1)
+            ahead = (torch.tanh(self.slow_actor(batch.next_obs)) + noise).clamp(-1, 1)
             least = torch.stack([_value(c, batch.next_obs, ahead) for c in self.slow_critics]).min(0).values
             target = batch.bounded(batch.reward + batch.onward * least)
         errors = [nn.functional.mse_loss(_value(c, batch.obs, batch.action), target) for c in self.critics]
@@ -64,8 +64,8 @@ class _Networks:
 
     def actor_loss(self, batch: Replay, greed: float) -> Tensor:
         """Squared distance from what was given, minus the value in units of its mean size."""
-        dose = self.actor(batch.obs)
-        value = _frozen_value(self.critics[0], batch.obs, dose.clamp(-1, 1))
+        dose = torch.tanh(self.actor(batch.obs))
+        value = _frozen_value(self.critics[0], batch.obs, dose)
         weight = greed / value.abs().mean().detach().clamp_min(1e-6)
         return nn.functional.mse_loss(dose, batch.action) - weight * value.mean()
 
@@ -106,7 +106,7 @@ def fit_td3_bc(
         follow(networks.slow_critics, networks.critics, config.target_rate)
 
     def criterion() -> float:
-        near = nn.functional.mse_loss(networks.actor(tuning.obs), tuning.action)
+        near = nn.functional.mse_loss(torch.tanh(networks.actor(tuning.obs)), tuning.action)
         return float(networks.critic_loss(tuning, torch.zeros_like(tuning.action)) + near)
 
     named: dict[str, Part] = {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks)}

@@ -17,6 +17,8 @@ from posology.trajectories.noise import ACTOR, normals, seeds
 STEPS = 15_000  # the small budget of agents that learn in an environment
 STAYS = 600  # of those that learn from records
 IGNORES_MASKS = {name for name in AGENTS if name.startswith("behavior")}  # clinicians did take such actions
+CONTINUOUS = {"td3_bc"}  # has no probabilities of actions: its own tests are in test_offline
+DISCRETE = [name for name in AGENTS if name not in CONTINUOUS]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def noise(rows: int, columns: int) -> torch.Tensor:
     return normals(seeds(7, rows), zero, zero, columns, stream=ACTOR)
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", DISCRETE)
 def test_solves_the_identity_patient_or_ignores_it(name, fit, make_logged, actions):
     policy, decisions = fit(name), make_logged(2000, 2)
     obs, need = decisions.obs[:, 0], decisions.action[:, 0]
@@ -57,7 +59,7 @@ def test_solves_the_identity_patient_or_ignores_it(name, fit, make_logged, actio
         assert reward > 0.93
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", DISCRETE)
 def test_probabilities_sum_to_one_and_agree_with_log_prob(name, fit, make_logged, actions):
     policy, obs = fit(name), make_logged(50, 3).obs[:, 0] * 3
     probs = policy.probs(obs, None)
@@ -68,7 +70,7 @@ def test_probabilities_sum_to_one_and_agree_with_log_prob(name, fit, make_logged
         torch.testing.assert_close(policy.log_prob(obs, None, action).exp(), probs[:, a])
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", DISCRETE)
 def test_never_picks_a_masked_action(name, fit, make_logged, actions):
     policy, obs = fit(name), make_logged(500, 4).obs[:, 0]
     allowed = torch.rand(500, actions, generator=torch.Generator().manual_seed(0)) < 0.5
@@ -84,7 +86,7 @@ def test_never_picks_a_masked_action(name, fit, make_logged, actions):
     assert (policy.log_prob(obs, allowed, (~allowed).float().argmax(1))[(~allowed).any(1)] == -torch.inf).all()
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", DISCRETE)
 def test_draws_follow_the_probabilities(name, fit, make_logged, actions):
     policy, rows = fit(name), 20_000
     obs = make_logged(1, 5).obs[:1, 0].expand(rows, -1) * 0.5
@@ -94,7 +96,7 @@ def test_draws_follow_the_probabilities(name, fit, make_logged, actions):
     assert ((drawn - expected).abs() <= error).all()
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", DISCRETE)
 def test_saved_and_loaded_acts_identically(name, fit, make_logged, tmp_path: Path):
     policy, obs = fit(name), make_logged(300, 6).obs[:, 0]
     save_policy(policy, tmp_path / name)
@@ -105,14 +107,14 @@ def test_saved_and_loaded_acts_identically(name, fit, make_logged, tmp_path: Pat
     assert {p.name for p in (tmp_path / name).iterdir()} == {"model.json", "weights.safetensors"}
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", DISCRETE)
 def test_one_row_acts_as_it_does_in_a_batch(name, fit, make_logged):
     policy, obs = fit(name), make_logged(40, 7).obs[:, 0]
     alone = torch.cat([policy.probs(row[None], None) for row in obs])
     torch.testing.assert_close(alone, policy.probs(obs, None), atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", DISCRETE)
 def test_same_seed_same_policy(name, train, make_logged):
     obs = make_logged(200, 0).obs[:, 0]
     first, second = (train(name, steps=2000, seed=3).probs(obs, None) for _ in range(2))
@@ -121,7 +123,7 @@ def test_same_seed_same_policy(name, train, make_logged):
 
 def test_only_baselines_ignore_the_patient(fit, make_logged):
     obs = make_logged(200, 0).obs[:, 0]
-    ignoring = {name for name in AGENTS if torch.equal(*(fit(name).probs(x, None) for x in (obs, obs.flip(0))))}
+    ignoring = {name for name in DISCRETE if torch.equal(*(fit(name).probs(x, None) for x in (obs, obs.flip(0))))}
     assert ignoring == {"random", "none", "most_frequent"}
 
 
