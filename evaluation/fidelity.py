@@ -51,9 +51,6 @@ def fidelity(
 
 def simulator_report(found: Fidelity, learned: str, *, kind: str, members: int = 1, seed: int = 0) -> SimulatorReport:
     """The report's section on the model `learned`, its rivals beside it."""
-    metrics = {"nRMSE, 1 decision ahead": found.one_step}
-    for k in next(iter(found.open_loop.values())):
-        metrics[f"nRMSE, {k} decisions ahead"] = {name: errors[k] for name, errors in found.open_loop.items()}
     own = found.one_step[learned]
     return SimulatorReport(
         kind=kind,
@@ -66,14 +63,22 @@ def simulator_report(found: Fidelity, learned: str, *, kind: str, members: int =
             for k, errors in each.items()
             for row in feature_errors(name, errors, k)
         ),
-        comparisons=tuple(
-            compared(metric, (learned, errors[learned]), (name, errors[name]), seed=seed)
-            for metric, errors in metrics.items()
-            for name in errors
-            if name != learned
-        ),
+        comparisons=compared_errors(found, learned, seed=seed),
         outcome_calibration=outcome_calibration(own),
         outcome_scores=outcome_scores(own),
+    )
+
+
+def compared_errors(found: Fidelity, learned: str, *, seed: int = 0) -> tuple[ErrorComparison, ...]:
+    """The model `learned` against every other one, one and more decisions ahead, paired by patient."""
+    metrics = {"nRMSE, 1 decision ahead": found.one_step}
+    for k in next(iter(found.open_loop.values())):
+        metrics[f"nRMSE, {k} decisions ahead"] = {name: errors[k] for name, errors in found.open_loop.items()}
+    return tuple(
+        compared(metric, (learned, errors[learned]), (name, errors[name]), seed=seed)
+        for metric, errors in metrics.items()
+        for name in errors
+        if name != learned
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ..agents.selection import rule
 from ..contracts import DIED, Trajectories
 from ..evaluation.ranking import rankings
-from ..evaluation.report import Estimand, Report, Selection, SimulatorReport, Truth
+from ..evaluation.report import Estimand, ExternalReport, Report, Selection, SimulatorReport, Truth
 from ..evaluation.small_cells import suppressed
 from .config import ExperimentConfig, RecordCohort, SimulatedCohort
 from .judge import Bench
@@ -29,6 +29,7 @@ def assemble(
     bench: Bench,
     found: Found,
     simulator: SimulatorReport,
+    external: ExternalReport | None,
 ) -> Report:
     """Put the report of a run together."""
     records = isinstance(config.cohort, RecordCohort)
@@ -52,6 +53,7 @@ def assemble(
         ),
         task=task_section(cohort.task, cohort.records.trajectories, estimand),
         subgroups=found.subgroups,
+        external=external,
     )
     return suppressed(report)
 

@@ -46,6 +46,9 @@ class RecordCohort(_Frozen):
     task: str
 
 
+AnyCohort = SimulatedCohort | RecordCohort
+
+
 class RewardConfig(_Frozen):
     """What a stay is worth; of survival, with 1 and 0 a value reads as a probability."""
 
@@ -106,7 +109,8 @@ class ExperimentConfig(_Frozen):
     title: str = ""
     seed: int = 0
     device: str = "cpu"
-    cohort: Annotated[SimulatedCohort | RecordCohort, Field(discriminator="kind")]
+    cohort: Annotated[AnyCohort, Field(discriminator="kind")]
+    external: Annotated[AnyCohort, Field(discriminator="kind")] | None = None  # where the simulator is tested as well
     split_salt: str = ""  # patients are split by a hash of salt and number: adding patients moves nobody
     reward: RewardConfig = RewardConfig()
     simulator: SimulatorConfig = SimulatorConfig()
@@ -118,7 +122,7 @@ class ExperimentConfig(_Frozen):
     @property
     def hash(self) -> str:
         """Eight hexadecimal digits that change with any setting but the path to the data and the device."""
-        content = self.model_dump(mode="json", exclude={"device": True, "cohort": {"path"}})
+        content = self.model_dump(mode="json", exclude={"device": True, "cohort": {"path"}, "external": {"path"}})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -197,6 +201,7 @@ def _explain(path: Path, error: Any) -> str:
 def _known_keys(parents: list[str]) -> list[str]:
     models: dict[str, tuple[type[BaseModel], ...]] = {
         "cohort": (SimulatedCohort, RecordCohort),
+        "external": (SimulatedCohort, RecordCohort),
         "reward": (RewardConfig,),
         "simulator": (SimulatorConfig,),
         "behavior": (BehaviorConfig,),

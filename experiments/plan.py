@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..trajectories.task_file import load_task
-from .config import ExperimentConfig, SimulatedCohort, data_path
+from .config import AnyCohort, ExperimentConfig, SimulatedCohort, data_path
 from .sources import source
 from .worth import reward_name, reward_options
 
@@ -57,7 +57,7 @@ def plan_of(config: ExperimentConfig) -> Plan:
     def add(name: str, title: str, *needs: str, **settings: object) -> None:
         plan[name] = planned(plan, name, title, *needs, **settings)
 
-    _add_records(config, add)
+    _add_records(config.cohort, config.seed, add)
     split = {"seed": config.seed, "split_salt": config.split_salt}
     add("simulator", "learning the simulator", "records", simulator=config.simulator.model_dump(), **split)
     for name in REFERENCES:
@@ -74,6 +74,9 @@ def plan_of(config: ExperimentConfig) -> Plan:
         add(trained[-1], title, "simulator", "imitation", **settings, **split)
     references = [f"reference_{name}" for name in REFERENCES]
     add("fidelity", "testing the simulator", "simulator", *references, **split)
+    if config.external is not None:
+        _add_records(config.external, config.seed, add, "external_")
+        add("external", "testing it elsewhere", "simulator", *references, "external_records", seed=config.seed)
     judged = {"evaluation": config.evaluation.model_dump(), "blends": config.blends, "reward": reward}
     limit = config.ppo.unsupported_limit
     add("evaluation", "judging policies", "simulator", "behavior", *trained, **judged, unsupported_limit=limit, **split)
@@ -85,16 +88,16 @@ def ppo_stage(penalty: float) -> str:
     return f"ppo_{penalty:g}"
 
 
-def _add_records(config: ExperimentConfig, add: Callable[..., None]) -> None:
-    cohort, here = config.cohort, version("posology")
+def _add_records(cohort: AnyCohort, seed: int, add: Callable[..., None], prefix: str = "") -> None:
+    here, away = version("posology"), " elsewhere" if prefix else ""
     if isinstance(cohort, SimulatedCohort):
-        add("cohort", "simulating patients", version=here, cohort=cohort.model_dump(), seed=config.seed)
-        task = load_task(source(cohort.source).task)
-        add("records", "reading records", "cohort", task=task.model_dump(mode="json"))
+        add(f"{prefix}cohort", f"simulating patients{away}", version=here, cohort=cohort.model_dump(), seed=seed)
+        task = load_task(source(cohort.source).task).model_dump(mode="json")
+        add(f"{prefix}records", f"reading records{away}", f"{prefix}cohort", task=task)
     else:
-        task = load_task(cohort.task)
+        task = load_task(cohort.task).model_dump(mode="json")
         files = listing(data_path(cohort.path))
-        add("records", "reading records", version=here, files=files, task=task.model_dump(mode="json"))
+        add(f"{prefix}records", f"reading records{away}", version=here, files=files, task=task)
 
 
 def listing(path: Path) -> dict[str, tuple[int, int]]:

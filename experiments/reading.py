@@ -15,9 +15,11 @@ from ..trajectories.split import split
 from ..trajectories.task import Task
 from ..trajectories.task_file import load_task
 from .cohorts import write_cohort
-from .config import ConfigError, ExperimentConfig, SimulatedCohort, data_path
+from .config import AnyCohort, ConfigError, ExperimentConfig, SimulatedCohort, data_path
 from .sources import source
 from .stages import Run
+
+AWAY = 500_000  # added to the seed of a simulated cohort away from home: it shares no patient with home
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,8 @@ def read_cohort(config: ExperimentConfig, run: Run) -> Cohort:
 
     ConfigError where a split is left without patients: such a cohort cannot be learned from and judged.
     """
-    cohort = config.cohort
-    if isinstance(cohort, SimulatedCohort):
-        name, task = f"simulated {cohort.source}", load_task(source(cohort.source).task)
-        path = run.stage("cohort", lambda f, p: _simulate(config, f, p), lambda f: f) / "meds"
-    else:
-        path, task = data_path(cohort.path), load_task(cohort.task)
-        name = path.name
-    records = run.stage("records", lambda f, p: _save(read_trajectories(path, task, progress=p), f), _load)
+    name, task = cohort_name(config.cohort), cohort_task(config.cohort)
+    records = read_records(config.cohort, run, config.seed)
     splits = split(records.trajectories, config.split_salt)
     empty = [name for name, stays in splits.items() if not len(stays)]
     if empty:
@@ -65,14 +61,33 @@ def read_cohort(config: ExperimentConfig, run: Run) -> Cohort:
     return Cohort(name, task, records, splits)
 
 
-def _simulate(config: ExperimentConfig, folder: Path, progress: Progress) -> None:
-    cohort = config.cohort
-    assert isinstance(cohort, SimulatedCohort)
+def cohort_name(cohort: AnyCohort) -> str:
+    """What reports call the patients."""
+    return f"simulated {cohort.source}" if isinstance(cohort, SimulatedCohort) else data_path(cohort.path).name
+
+
+def cohort_task(cohort: AnyCohort) -> Task:
+    """The task by which the patients are read."""
+    return load_task(source(cohort.source).task if isinstance(cohort, SimulatedCohort) else cohort.task)
+
+
+def read_records(cohort: AnyCohort, run: Run, seed: int, *, prefix: str = "") -> Records:
+    """The records of a cohort, in stages named with `prefix`; one away from home is simulated under another seed."""
+    if isinstance(cohort, SimulatedCohort):
+        number = seed + AWAY if prefix else seed
+        path = run.stage(f"{prefix}cohort", lambda f, p: _simulate(cohort, number, f, p), lambda f: f) / "meds"
+    else:
+        path = data_path(cohort.path)
+    task = cohort_task(cohort)
+    return run.stage(f"{prefix}records", lambda f, p: _save(read_trajectories(path, task, progress=p), f), _load)
+
+
+def _simulate(cohort: SimulatedCohort, seed: int, folder: Path, progress: Progress) -> None:
     write_cohort(
         cohort.source,
         folder / "meds",
         patients=cohort.patients,
-        seed=config.seed,
+        seed=seed,
         confounding=cohort.confounding,
         hidden_confounding=cohort.hidden_confounding,
         progress=progress,

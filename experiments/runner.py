@@ -17,6 +17,7 @@ from ..evaluation.page import write_page
 from ..evaluation.report import Report
 from .assemble import assemble
 from .config import ExperimentConfig, SimulatedCohort
+from .external_stage import external_stage
 from .fidelity_stage import fidelity_stage
 from .judge import Bench
 from .judged import policies_to_judge
@@ -78,8 +79,9 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         rules=known.rules if known else (),
     )
     simulator = fidelity_stage(config, run, cohort, learned)
+    external = external_stage(config, run, cohort, learned, simulator)
     found = judged_stage(config, run, learned, everyone, bench)
-    return assemble(config, run, cohort, learned, bench, found, simulator)
+    return assemble(config, run, cohort, learned, bench, found, simulator, external)
 
 
 @dataclass(frozen=True)
