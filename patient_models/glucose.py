@@ -151,13 +151,13 @@ class Glucose:
     def step(self, state: PatientState, dose: Tensor, hours: Tensor, noise: Tensor) -> PatientState:
         """The patients `hours` (B,) later; dose (B, 2) basal x usual and bolus U/kg/h; noise (B, 2).
 
-        The bolus, rate x hours, is given within the first five minutes. Raises ValueError where a dose leaves its
-        drug's range, or hours leave 0..longest.
+        The bolus, rate x hours but at most x interval_hours, is given within the first five minutes. Raises ValueError
+        where a dose leaves its drug's range, or hours leave 0..longest.
         """
         _expect("noise", noise, self.noise_dim)
         refuse_outside(self.spec, dose, hours, self.longest)
         before = unpack(state.memory, self.days)
-        units = _rounded(dose[:, 1] * hours * state.context[:, 1], self.bolus_step)
+        units = _rounded(dose[:, 1] * hours.clamp_max(self.interval_hours) * state.context[:, 1], self.bolus_step)
         basal = _rounded(dose[:, 0] * state.context[:, 4], self.basal_step)
         memory, highest = self._live(before, state.hours, hours, (basal, units))
         kept = torch.exp(-hours / DRIFT)

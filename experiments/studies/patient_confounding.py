@@ -38,6 +38,9 @@ class Bias:
     bias: float
     bias_low: float
     bias_high: float
+    moved: float  # the slope less that without confounding, with the same patients and chance
+    moved_low: float
+    moved_high: float
     quality: float  # the clinician's value
     quality_low: float
     quality_high: float
@@ -51,14 +54,15 @@ def confounding_table(name: str, regression: Regression, patients: int, judged: 
     x1, y1 = first.run(stream=0)
     x2, y2 = first.run(stream=1)
     truth = float(((x1 - x2) * (y1 - y2)).mean() / ((x1 - x2) ** 2).mean())
+    plain, plain_influence = _regress(x1, y1)
     rows = []
     for shown, hidden in settings:
         x, y = _Trial.of(treatment, regression, clinician(name, shown, hidden), patients).run(stream=0)
-        slope, error = _regress(x, y)
+        slope, influence = _regress(x, y)
+        error, moved_error = _error(influence), _error(influence - plain_influence)
         value = rollout_value(true_treatment(name), clinician(name, shown, hidden), judged, FIRST)
-        half, quality = 1.96 * error, (value.value, value.low, value.high)
-        bias = slope - truth
-        rows.append(asdict(Bias(shown, hidden, slope, truth, bias, bias - half, bias + half, *quality)))
+        bias, moved = _around(slope - truth, error), _around(slope - plain, moved_error)
+        rows.append(asdict(Bias(shown, hidden, slope, truth, *bias, *moved, value.value, value.low, value.high)))
     about = {"drug": regression.drug, "outcome": regression.outcome, "log": regression.log}
     return {"rows": rows, "patients": len(x1), "regression": about}
 
@@ -102,9 +106,18 @@ class _Trial:
         return (dose[:, column] / self.rule).log().double().numpy(), outcome.double().numpy()
 
 
-def _regress(x: Array, y: Array) -> tuple[float, float]:
-    """Slope of y on x and its heteroscedasticity-robust standard error (White 1980)."""
+def _regress(x: Array, y: Array) -> tuple[float, Array]:
+    """Slope of y on x, and what each patient (B,) contributes to its error (heteroscedasticity-robust, White 1980)."""
     centred = x - x.mean()
     slope = float((centred * y).sum() / (centred**2).sum())
     residual = y - y.mean() - slope * centred
-    return slope, float(np.sqrt((centred**2 * residual**2).sum()) / (centred**2).sum())
+    return slope, centred * residual / (centred**2).sum()
+
+
+def _error(influence: Array) -> float:
+    return float(np.sqrt((influence**2).sum()))
+
+
+def _around(value: float, error: float) -> tuple[float, float, float]:
+    """The value with its 95 % interval."""
+    return value, value - 1.96 * error, value + 1.96 * error

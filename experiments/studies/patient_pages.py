@@ -66,12 +66,15 @@ def confounding_lines(found: Found) -> list[str]:
         f"Regression of {outcome} on log({about['drug']} / rule), {table['patients']:,} patients; "
         f"the true slope is {table['rows'][0]['truth']:.3g}.",
         "",
-        _line(["confounding", "hidden", "slope", "bias (95 %)", "clinician's value (95 %)"]),
-        _line(["---:"] * 5),
+        _line(
+            ["confounding", "hidden", "slope", "bias (95 %)", "moved by the knob (95 %)", "clinician's value (95 %)"]
+        ),
+        _line(["---:"] * 6),
     ]
     for row in table["rows"]:
         knobs = [f"{row['confounding']:g}", f"{row['hidden_confounding']:g}"]
-        cells = [*knobs, f"{row['slope']:.3g}", _interval(row, "bias", sign=True), _interval(row, "quality")]
+        moved = "" if row["moved"] == 0 else _interval(row, "moved", sign=True)
+        cells = [*knobs, f"{row['slope']:.3g}", _interval(row, "bias", sign=True), moved, _interval(row, "quality")]
         lines.append(_line(cells))
     return lines
 

@@ -61,7 +61,7 @@ def study(name: str, path: Path, *, patients: int, trial: int, force: bool, cons
     ]
     regression = probe.regression
     if regression is not None:
-        key = key_of(about=about, regression=repr(regression), trial=trial, patients=patients)
+        key = key_of(version=2, about=about, regression=repr(regression), trial=trial, patients=patients)
         parts.append(("confounding", key, lambda: confounding_table(name, regression, trial, patients)))
     for part, key, compute in parts:
         if found.get("keys", {}).get(part) == key:

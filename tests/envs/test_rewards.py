@@ -5,6 +5,7 @@ import torch
 from posology.envs import REWARDS, decisions, reward, treatment
 from posology.envs.limits import known_limits
 from posology.envs.logged import logged_costs
+from posology.patient_models.glucose_clinician import BasalBolus
 from posology.trajectories.noise import ADMISSION, normals, seeds
 from posology.trajectories.rollout import rollout
 
@@ -132,3 +133,24 @@ def test_propofol_options_are_checked():
     light, deep = (treatment("posology/Propofol-v0", population="schnider", remifentanil=r) for r in (0.0, 6.0))
     zero = torch.zeros(1, light.admit_noise_dim)
     assert deep.admit(zero).vitals[0, 0] < light.admit(zero).vitals[0, 0] - 5
+
+
+def test_decisions_may_come_with_the_meals():
+    core = treatment("posology/Glucose-v0", decisions="meals", interval_hours=0.25, horizon=96)
+    acting = BasalBolus(interval_hours=0.25)
+    done = rollout(core, acting, 40, seed=3)
+    stays = done.trajectories
+    hours, inside = stays.hours, stays.mask
+    to_horizon = hours.cumsum(1) > 24 - 1e-3
+    assert bool((hours[inside] <= 3 + 1e-4).all()) and bool((hours[inside & ~to_horizon] >= 0.25 - 1e-4).all())
+    assert int(inside.sum(1).min()) >= 8 and int(inside.sum(1).max()) < 30
+    alive = stays.outcome == 0
+    assert torch.allclose(hours.sum(1)[alive], torch.tensor(24.0), atol=1e-3)
+    meal, bolus = stays.vitals[:, :-1, 2] > 20, stays.dose[:, :, 1] > 0
+    assert bool(bolus[meal & inside].float().mean() > 0.9)
+    assert not bool(bolus[(stays.vitals[:, :-1, 2] == 0) & inside].any())
+    regular = treatment("posology/Glucose-v0", interval_hours=2.0, horizon=12)
+    late = rollout(regular, BasalBolus(interval_hours=2.0), 40, seed=3)
+    assert done.returns.mean() > late.returns.mean()  # a bolus in time beats one up to two hours late
+    with pytest.raises(ValueError, match="meals"):
+        treatment("posology/Glucose-v0", decisions="often")
