@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -40,7 +41,7 @@ class DoseTreatment:
 
     def __post_init__(self) -> None:
         fixed = self.patient.fixed_hours
-        if fixed is not None and fixed != self.interval_hours:
+        if fixed is not None and not math.isclose(fixed, self.interval_hours, rel_tol=1e-6):  # it may be a float32
             raise ValueError(f"the patient steps {fixed} h only, got interval_hours={self.interval_hours}: use {fixed}")
         if fixed is not None and self.visits is not None:
             raise ValueError(f"the patient steps {fixed} h only, so its visits cannot be irregular: leave visits out")

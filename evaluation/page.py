@@ -34,6 +34,10 @@ def write_page(report: Report, path: Path | str) -> Path:
     return write_text(path / PAGE_FILE if path.is_dir() else path, page(report))
 
 
+def _somebody_died(report: Report) -> bool:
+    return any(part.observed for part in report.simulator.outcome_calibration)
+
+
 def page(report: Report) -> str:
     """The page as HTML."""
     charts = {
@@ -42,7 +46,9 @@ def page(report: Report) -> str:
             report.behavior.calibration if report.behavior else (), x_label="predicted, %", y_label="observed, %"
         ),
         "outcome_chart": calibration(
-            report.simulator.outcome_calibration, x_label="predicted, %", y_label="observed, %"
+            report.simulator.outcome_calibration if _somebody_died(report) else (),
+            x_label="predicted, %",
+            y_label="observed, %",
         ),
         "open_loop_chart": open_loop_chart(report),
         "support_chart": support_chart(report),

@@ -31,6 +31,7 @@ class HeatMap:
 def heat_maps(report: Report) -> tuple[list[HeatMap], list[HeatMap], list[HeatMap]]:
     """Clinicians and learned policies; the latter minus the clinicians, in the same order; the remaining policies."""
     drugs = report.cohort.drugs[:2]
+    drugs = (ALONE, *drugs) if len(drugs) == 1 else drugs
     told = [p for p in report.policies.values() if p.actions]
     if len(drugs) < 2 or not told:
         return [], [], []
@@ -44,8 +45,20 @@ def heat_maps(report: Report) -> tuple[list[HeatMap], list[HeatMap], list[HeatMa
     return [_heat_map(p, drugs, top) for p in main], gaps, [_heat_map(p, drugs, top) for p in rest]
 
 
+ALONE = DrugSummary(name="", levels=(0.0,))
+"""Stands for the rows where there is one drug only, whose levels are the columns."""
+
+
 def _levels(drug: DrugSummary) -> tuple[str, ...]:
-    return tuple(plain(level) for level in drug.levels)
+    return ("",) if drug is ALONE else tuple(plain(level) for level in drug.levels)
+
+
+def _dose(drug: DrugSummary, level: float) -> str:
+    return "" if drug is ALONE else f"{drug.label or drug.name} {plain(level)} {unit(drug.unit)}"
+
+
+def _axis_title(drug: DrugSummary) -> str:
+    return "" if drug is ALONE else f"{drug.label or sentence(drug.name)}, {unit(drug.unit)}"
 
 
 def _titles(drugs: tuple[DrugSummary, ...], shares: Iterable[Iterable[float]], sign: bool) -> list[list[str]]:
@@ -53,8 +66,7 @@ def _titles(drugs: tuple[DrugSummary, ...], shares: Iterable[Iterable[float]], s
     say = (lambda x: f"{signed(x * 100, 1)} points") if sign else percent
     return [
         [
-            f"{rows.label or rows.name} {plain(a)} {unit(rows.unit)}, {columns.label or columns.name} {plain(b)} "
-            f"{unit(columns.unit)}: {say(share)}"
+            f"{', '.join(filter(None, (_dose(rows, a), _dose(columns, b))))}: {say(share)}"
             for b, share in zip(columns.levels, row, strict=True)
         ]
         for a, row in zip(rows.levels, shares, strict=True)
@@ -84,8 +96,8 @@ def _map(
         rows=rows[::-1],
         row_labels=_levels(up)[::-1],
         column_labels=_levels(across),
-        row_title=f"{up.label or sentence(up.name)}, {unit(up.unit)}",
-        column_title=f"{across.label or sentence(across.name)}, {unit(across.unit)}",
+        row_title=_axis_title(up),
+        column_title=_axis_title(across),
         text="; ".join(text for row in titles for text in row),
     )
 

@@ -95,7 +95,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         true_value=_interval(true),
         true_difference=None if gap is None else Interval(value=gap[0], low=gap[1], high=gap[2]),
         constraints=_constraints(one, bench, claimed, true),
-        actions=() if grid is None else tuple(tuple(map(float, row)) for row in grid),
+        actions=() if grid is None else tuple(tuple(map(float, row)) for row in np.atleast_2d(grid)),
         agreement=None if seen is None or one.kind == "clinician" else seen.agreement,
         kappa=None if seen is None or one.kind == "clinician" else seen.kappa,
         unsupported=None if one.target is None else _unsupported(one.target, bench),
