@@ -28,6 +28,7 @@ CONTEXT = (
     Feature("usual_basal", "U/h", 0.05, 10.0, (0.3, 1.5), scale="log", label="Usual basal rate"),
     Feature("daily_insulin", "U/day", 1.0, 300.0, (17.0, 65.0), scale="log", label="Total daily insulin"),
 )
+OUTCOMES = ("in care", "pump stopped", "glucose beyond 10 to 600 mg/dL")
 BASAL = Drug("basal", "x usual", 10.0, (0.0, 0.5, 1.0, 1.5, 2.0), (0.25, 0.75, 1.25, 1.75), "Basal insulin")
 
 
@@ -41,4 +42,4 @@ def glucose_spec(interval_hours: float) -> Spec:
         tuple(cut / interval_hours for cut in BOLUS_CUTS),
         "Bolus insulin",
     )
-    return Spec(FEATURES, (BASAL, bolus), CONTEXT)
+    return Spec(FEATURES, (BASAL, bolus), CONTEXT, OUTCOMES)

@@ -29,7 +29,6 @@ class Probe:
     unit: str
     regression: Regression | None = None  # None where doses do not follow a rule times a factor
     seen_only: bool = False  # draw only what was measured, not what is carried forward
-    death: str = "die"  # what an outcome of death is called
 
 
 PROBES = {
@@ -53,7 +52,6 @@ PROBES = {
         1.0,
         "hours",
         Regression("basal", "cgm", log=True, options=MappingProxyType({"interval_hours": 4.0, "horizon": 6})),
-        death="leave 10 to 600 mg/dL",
     ),
     "warfarin": Probe(
         ("inr",),
