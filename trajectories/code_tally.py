@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codes import CodeBook, plain
-from .events import Events
+from .events import Events, slices, timed
 from .quantities import Quantity
+from .ranges import bisect, expand
 from .task import Task
 
 Use = Literal["used", "dropped", "unknown"]
@@ -28,6 +29,7 @@ class CodeUse:
     use: Use
     events: int
     numbers: int  # of them, with a number
+    at_end: int = 0  # of the events, at the very time that a stay of the patient ended
     least: float | None = None
     mean: float | None = None
     greatest: float | None = None
@@ -39,6 +41,7 @@ class CodeTally:
 
     events: Floats
     numbers: Floats
+    at_end: Floats
     total: Floats
     least: Floats
     greatest: Floats
@@ -56,7 +59,7 @@ class CodeTally:
         return CodeTally(**joined)
 
 
-def tally_codes(events: Events, book: CodeBook) -> CodeTally:
+def tally_codes(events: Events, book: CodeBook, task: Task) -> CodeTally:
     """Counts of one part of a dataset."""
     size, known = len(book.codes), np.isfinite(events.value)
     code, value = events.code[known], events.value[known]
@@ -65,7 +68,19 @@ def tally_codes(events: Events, book: CodeBook) -> CodeTally:
     np.maximum.at(greatest, code, value)
     count = [np.bincount(c, minlength=size).astype(np.float64) for c in (events.code, code)]
     total = np.bincount(code, value, size).astype(np.float64)
-    return CodeTally(count[0], count[1], total, least, greatest)
+    at_end = np.bincount(_at_endings(events, book, task), minlength=size).astype(np.float64)
+    return CodeTally(count[0], count[1], at_end, total, least, greatest)
+
+
+def _at_endings(events: Events, book: CodeBook, task: Task) -> NDArray[np.int32]:
+    """Codes of the events at the very time that a stay of their patient ended."""
+    outcome = task.outcome
+    stops = timed(events, book, [*outcome.discharged, *outcome.died, *outcome.censored])
+    new = np.append(True, (np.diff(stops.subject) != 0) | (np.diff(stops.time) != 0))[: len(stops)]
+    subject, time = stops.subject[new], stops.time[new]
+    start, stop = slices(events, subject)
+    _, index = expand(bisect(events.time, start, stop, time), bisect(events.time, start, stop, time + 1))
+    return events.code[index]
 
 
 def variants(pattern: str) -> str | None:
@@ -127,4 +142,5 @@ def _use(name: str, code: str, use: Use, tally: CodeTally, number: int) -> CodeU
     numbers = int(tally.numbers[number])
     ranges = (tally.least[number], tally.total[number] / numbers, tally.greatest[number]) if numbers else ()
     unit = code.rpartition("//")[2] if numbers and "//" in code else ""
-    return CodeUse(name, code, unit, use, int(tally.events[number]), numbers, *map(float, ranges))
+    at_end = int(tally.at_end[number])
+    return CodeUse(name, code, unit, use, int(tally.events[number]), numbers, at_end, *map(float, ranges))

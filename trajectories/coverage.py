@@ -20,6 +20,7 @@ class FeatureCoverage:
     measured: float  # share of states with a measurement since the previous decision
     values: int  # numbers found in the stays and before them
     out_of_bounds: int  # of them, outside the physical bounds and dropped
+    late: int = 0  # of them, known only at or after the decision whose state they entered
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Tally:
     """Counts of one part of a dataset, which add up to those of the whole."""
 
     flow: Ints  # (steps,) stays left after each step
-    values: Ints  # (D, 2) numbers, of them out of bounds
+    values: Ints  # (D, 3) numbers, of them out of bounds, and known too late
     drugs: Ints  # (U, 5) the counts of DrugCoverage, in its order
     context: Ints  # (C, 2) stays lacking it, numbers out of bounds
     codes: CodeTally
@@ -74,7 +75,7 @@ def coverage(trajectories: Trajectories, tally: Tally, codes: tuple[CodeUse, ...
     states = max(int(valid_states(trajectories).sum()), 1)
     measured = trajectories.seen.sum((0, 1)).double() / states
     given = (trajectories.dose > 0).sum((0, 1)).double() / max(int(trajectories.mask.sum()), 1)
-    derived = np.zeros((len(spec.features) - len(tally.values), 2), np.int64)
+    derived = np.zeros((len(spec.features) - len(tally.values), 3), np.int64)
     values = np.concatenate((tally.values, derived))
     return Coverage(
         tuple(FeatureCoverage(f.name, float(measured[i]), *map(int, values[i])) for i, f in enumerate(spec.features)),

@@ -100,6 +100,13 @@ def states(found: Measurements, stays: Stays, task: Task, spec: Spec) -> tuple[T
     return torch.stack([v for v, _ in path], 1), seen, torch.stack([a for _, a in path], 1)
 
 
+def late_values(found: Measurements, stays: Stays, task: Task) -> Ints:
+    """How many numbers of each feature (D,) became known at or after the decision whose state they enter: none may."""
+    window = np.maximum(_windows(found, stays, task), 0)
+    late = found.time >= stays.decisions[found.stay, window]
+    return np.bincount(found.column[late], minlength=len(task.features))
+
+
 def hours(stays: Stays) -> Tensor:
     """Hours (N, T) of each interval: the last one ends with the stay, later ones are 0."""
     return torch.from_numpy((np.diff(stays.decisions, axis=1) / HOUR).astype(np.float32))

@@ -20,7 +20,7 @@ from .coverage import Coverage, Tally, coverage
 from .decision_times import moments
 from .derived import with_derived
 from .doses import dose
-from .grid import hours, lookback, measurements, states
+from .grid import hours, late_values, lookback, measurements, states
 from .infusions import find_infusions
 from .meds import Events, MedsError, stream
 from .stays import find_stays, flow_steps
@@ -48,11 +48,20 @@ class Records:
 
 
 def read_trajectories(path: str | Path, task: Task, *, progress: Progress = silent) -> Records:
+    """As `read_records`; MedsError also for a dataset that holds no stay of this cohort."""
+    records = read_records(path, task, progress=progress)
+    if not len(records.trajectories):
+        counted = "; ".join(f"{step.step}: {step.stays}" for step in records.flow)
+        raise MedsError(f"{path}: no stay fits the task {task.name!r} ({counted}); check its codes and cohort rule")
+    return records
+
+
+def read_records(path: str | Path, task: Task, *, progress: Progress = silent) -> Records:
     """Trajectories of the task's cohort in a MEDS dataset: one parquet file or a folder of shards.
 
     Leak-free: the state at t uses events strictly before t, the dose covers [t, t + interval), and inclusion uses only
     what precedes time zero. Memory does not grow with the number of shards, apart from the result. Stays come sorted
-    by subject, then time. MedsError for an unreadable dataset, or one that holds no stay of this cohort.
+    by subject, then time; there may be none. MedsError for an unreadable dataset.
     """
     book = CodeBook(wanted_patterns(task) | variant_patterns(task))
     parts: list[Trajectories] = []
@@ -62,21 +71,19 @@ def read_trajectories(path: str | Path, task: Task, *, progress: Progress = sile
     barred: set[int] = set()
     for share, events in stream(path, book, warnings.append, site):
         part, counts = _read_part(events, book, task)
-        parts += [part] if len(part) else []
+        parts = [*parts, part] if len(part) or not parts else parts
         tally = counts if tally is None else tally + counts
         barred |= _barred_sites(events, book, task)
         progress(share, "reading records")
-    steps = zip(flow_steps(task), [] if tally is None else tally.flow, strict=False)
-    flow = [FlowStep(step, int(stays)) for step, stays in steps]
-    trajectories = concatenate(parts) if parts else None
-    if trajectories is not None and _bars_sites(task):
+    if tally is None:
+        raise MedsError(f"{path}: expected at least one parquet file")
+    flow = [FlowStep(step, int(stays)) for step, stays in zip(flow_steps(task), tally.flow, strict=True)]
+    trajectories = concatenate(parts)
+    if _bars_sites(task):
         trajectories = trajectories.rows(
             ~torch.isin(trajectories.site, torch.tensor(sorted(barred), dtype=torch.int64))
         )
         flow.append(FlowStep("site charts doses in a unit that can be converted", len(trajectories)))
-    if trajectories is None or tally is None or not len(trajectories):
-        counted = "; ".join(f"{step.step}: {step.stays}" for step in flow)
-        raise MedsError(f"{path}: no stay fits the task {task.name!r} ({counted}); check its codes and cohort rule")
     trajectories = trajectories.rows(torch.sort(trajectories.subject, stable=True).indices)
     uses = code_uses(task, book, tally.codes)
     warnings += [*_absent_codes(book, task), *unknown_units(uses)]
@@ -127,7 +134,8 @@ def _read_part(events: Events, book: CodeBook, task: Task) -> tuple[Trajectories
     )
     above = (given > highest).sum((0, 1)).numpy()
     drugs = np.column_stack((infusion_counts, above))
-    return trajectories, Tally(np.array(flow), values, drugs, context_counts, tally_codes(events, book))
+    values = np.column_stack((values, late_values(found, stays, task)))
+    return trajectories, Tally(np.array(flow), values, drugs, context_counts, tally_codes(events, book, task))
 
 
 def _bars_sites(task: Task) -> bool:
