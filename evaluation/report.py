@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from .report_cohort import CheckResult, Cohort, DrugSummary, FeatureSummary, FlowStep, Split
 from .report_details import DoseLevel, ExternalReport, Fact, SubgroupReport, TaskReport
 from .report_parts import (
     ActionCalibration,
@@ -18,16 +19,12 @@ from .report_parts import (
     Bin,
     CalibrationBin,
     Candidate,
-    Cohort,
     ConstraintReport,
     Count,
-    DrugSummary,
     ErrorComparison,
     Estimand,
     EstimateReport,
     FeatureError,
-    FeatureSummary,
-    FlowStep,
     Frozen,
     Interval,
     Number,
@@ -37,7 +34,6 @@ from .report_parts import (
     Ranking,
     Selection,
     SimulatorReport,
-    Split,
     Truth,
     Verdict,
 )
@@ -50,6 +46,7 @@ __all__ = [
     "Bin",
     "CalibrationBin",
     "Candidate",
+    "CheckResult",
     "Cohort",
     "Count",
     "ConstraintReport",

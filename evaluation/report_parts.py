@@ -51,66 +51,6 @@ class Estimand(Frozen):
     percent: bool = False  # values are probabilities and print as percentages
 
 
-class FlowStep(Frozen):
-    """One line of the cohort flow."""
-
-    step: str
-    stays: Count
-
-
-class Split(Frozen):
-    """Size of one split by patient."""
-
-    patients: Count
-    stays: Count
-    decisions: Count
-
-
-class FeatureSummary(Frozen):
-    """One feature of the state over the whole cohort, measured values only."""
-
-    name: str
-    label: str = ""
-    unit: str = ""
-    measured: Number = None  # share of intervals with a measurement
-    mean: Number = None
-    sd: Number = None
-    low: Number = None  # 5th percentile
-    high: Number = None  # 95th percentile
-    out_of_bounds: Count = 0  # values dropped as charting errors
-    binary: bool = False  # 0 or 1: the mean is the share of 1
-
-
-class DrugSummary(Frozen):
-    """One drug: how often and how much clinicians gave."""
-
-    name: str
-    label: str = ""
-    unit: str = ""
-    given: Number = None  # share of intervals with any dose
-    median_when_given: Number = None
-    levels: tuple[float, ...] = ()  # dose of each level, in `unit`
-    cuts: tuple[float, ...] = ()
-
-
-class Cohort(Frozen):
-    """Who the report is about."""
-
-    fingerprint: str  # sha256 of the trajectories
-    patients: int
-    stays: int
-    flow: tuple[FlowStep, ...]
-    name: str = ""
-    simulated: bool = False
-    decisions: int = 0
-    splits: dict[str, Split] = {}
-    outcomes: dict[str, Count] = {}
-    features: tuple[FeatureSummary, ...] = ()
-    drugs: tuple[DrugSummary, ...] = ()
-    context: tuple[FeatureSummary, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
 class CalibrationBin(Frozen):
     """Predicted against observed share among `count` cases."""
 

@@ -40,7 +40,9 @@ def assemble(
         config_hash=config.hash,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         estimand=estimand,
-        cohort=cohort_section(cohort.records, cohort.splits, name=cohort.name, simulated=not records),
+        cohort=cohort_section(
+            cohort.records, cohort.splits, name=cohort.name, simulated=not records, checks=cohort.checks
+        ),
         behavior=behavior_section(bench.held_out, learned.train, learned.behavior, config.behavior.kind, spec),
         policies=found.policies,
         simulator=simulator,

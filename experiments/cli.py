@@ -1,4 +1,4 @@
-"""The command line: run, status, compare, watch, simulate, list."""
+"""The command line: run, status, validate, compare, watch, simulate, list."""
 
 from __future__ import annotations
 
@@ -71,6 +71,28 @@ def status(
     from .status import status as look
 
     show_status(look(run), Console(), as_json=as_json)
+
+
+@app.command()
+def validate(
+    data: Annotated[Path, typer.Argument(help="A MEDS dataset: a parquet file, or a folder of shards.")],
+    task: Annotated[str, typer.Option(help="A task file, or the name of a shipped task (see `posology list`).")],
+    json: Annotated[Path | None, typer.Option(help="Also write everything to this file, as JSON.")] = None,
+) -> None:
+    """Say whether records hold what a task asks for: coverage, units, ranges, what was dropped and what is missing.
+
+    Example: posology validate ~/mimic_meds --task sepsis --json validation.json
+    """
+    from ..trajectories.task_file import load_task
+    from ..trajectories.validation import validate as look
+    from .progress import bar
+    from .show_records import save_validation, show_validation
+
+    with bar(console, "reading records") as progress:
+        found = look(data, load_task(task), progress=progress)
+    show_validation(found, Console())
+    if json is not None:
+        save_validation(found, json)
 
 
 @app.command()

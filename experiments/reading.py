@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ..contracts import Progress, Trajectories
+from ..trajectories.checks import Check, run_checks
 from ..trajectories.coverage import Coverage
 from ..trajectories.records import FlowStep, Records, read_trajectories
 from ..trajectories.save import load_trajectories, save_trajectories
@@ -30,6 +31,7 @@ class Cohort:
     task: Task
     records: Records
     splits: dict[str, Trajectories]  # train, tuning, held_out
+    checks: tuple[Check, ...] = ()  # for leakage and bad data, before anything is learned
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def read_cohort(config: ExperimentConfig, run: Run) -> Cohort:
             f"the {empty[0]} split holds no patient of the {len(records.trajectories)} stays: use more records, or "
             "another split_salt"
         )
-    return Cohort(name, task, records, splits)
+    return Cohort(name, task, records, splits, run_checks(records.trajectories, splits, records.coverage, task.spec))
 
 
 def cohort_name(cohort: AnyCohort) -> str:

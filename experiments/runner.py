@@ -24,6 +24,7 @@ from .judged import policies_to_judge
 from .learning import learn
 from .plan import plan_of
 from .reading import Cohort, read_cohort
+from .show_records import show_checks
 from .sources import Rule, clinician, source, true_treatment
 from .stages import Run, write_text
 from .verdicts import judged_stage
@@ -46,6 +47,7 @@ def run_experiment(config: ExperimentConfig, out: Path, *, force: bool = False, 
         write_text(run.folder / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         cohort = read_cohort(config, run)
         _show_cohort(console, cohort)
+        show_checks(console, cohort.checks)
         report = _report(config, run, cohort)
         report.save(run.folder)
         page = write_page(report, run.folder / "report.html")

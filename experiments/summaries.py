@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..evaluation.report import (
     BehaviorReport,
     Bin,
     CalibrationBin,
+    CheckResult,
     Cohort,
     DrugSummary,
     FeatureSummary,
@@ -26,6 +28,7 @@ from ..evaluation.report import (
     Provenance,
     Split,
 )
+from ..trajectories.checks import Check
 from ..trajectories.coverage import Coverage
 from ..trajectories.fingerprint import fingerprint
 from ..trajectories.records import Records
@@ -33,7 +36,14 @@ from ..trajectories.records import Records
 PACKAGES = ("torch", "numpy", "pandas", "gymnasium", "stable-baselines3", "pyarrow", "scipy")
 
 
-def cohort_section(records: Records, splits: dict[str, Trajectories], *, name: str, simulated: bool) -> Cohort:
+def cohort_section(
+    records: Records,
+    splits: dict[str, Trajectories],
+    *,
+    name: str,
+    simulated: bool,
+    checks: tuple[Check, ...] = (),
+) -> Cohort:
     """Who the report is about: flow, sizes, outcomes, and every feature with how often it was measured."""
     t = records.trajectories
     counts = torch.bincount(t.outcome, minlength=len(t.spec.outcomes)).tolist()
@@ -56,6 +66,7 @@ def cohort_section(records: Records, splits: dict[str, Trajectories], *, name: s
             for i, feature in enumerate(t.spec.context)
         ),
         warnings=records.warnings,
+        checks=tuple(CheckResult(**asdict(check)) for check in checks),
     )
 
 

@@ -141,6 +141,7 @@ def _use(name: str, code: str, use: Use, tally: CodeTally, number: int) -> CodeU
         return CodeUse(name, code, "", use, 0, 0)
     numbers = int(tally.numbers[number])
     ranges = (tally.least[number], tally.total[number] / numbers, tally.greatest[number]) if numbers else ()
-    unit = code.rpartition("//")[2] if numbers and "//" in code else ""
+    head, _, last = code.rpartition("//")
+    unit = last if numbers and head and not last.isdigit() else ""  # a number is an item
     at_end = int(tally.at_end[number])
     return CodeUse(name, code, unit, use, int(tally.events[number]), numbers, at_end, *map(float, ranges))

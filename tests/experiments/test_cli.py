@@ -9,7 +9,7 @@ def call(*words):
     return CliRunner().invoke(app, list(words))
 
 
-@pytest.mark.parametrize("command", ["run", "compare", "simulate", "list", "watch"])
+@pytest.mark.parametrize("command", ["run", "compare", "simulate", "list", "watch", "validate"])
 def test_help_teaches_every_command(command):
     shown = call(command, "--help")
     assert shown.exit_code == 0 and "Usage" in shown.output
