@@ -10,6 +10,8 @@ from .render_course import Course
 from .render_layout import Sheet, sheets
 from .render_panels import ABOVE_LIMIT, HOLLOW, LIMIT, POINT, DosePanel, VitalPanel
 
+_CHARACTER = 6.5  # pixels, of the small text
+
 
 class Bedside:
     """A picture of one course, or of several `names` side by side, the first drawn faintly behind the others.
@@ -38,6 +40,7 @@ class Bedside:
         self._canvas.write((left, 24), title, color=style.INK, fontsize=15, fontweight="bold")
         self._canvas.write((right, 24 if names else 47), note, color=style.MUTED, fontsize=9, ha="right")
         self._patient = self._canvas.write((left, 47), "", color=style.MUTED, fontsize=9, animated=True)
+        self._room = int((right - left) / _CHARACTER) - (2 if names else len(note) + 2)
         self._status = [self._heading(place, names[i] if names else "") for i, place in enumerate(places)]
         self._canvas.legend(_legend(first, f"under the {names[0].lower()}" if len(names) > 1 else ""))
 
@@ -46,7 +49,7 @@ class Bedside:
         panels = [panel for panel, _ in self._vitals] + [panel for panel, _ in self._doses]
         self._canvas.repaint([panel.axes for panel in panels if panel.fit(whole or courses)])
         changing: list[Artist] = [self._patient, *self._status]
-        self._patient.set_text(courses[0].patient)
+        self._patient.set_text(_shortened(courses[0].patient, self._room))
         for text, course in zip(self._status, courses, strict=True):
             text.set_text(course.status)
             text.set(color=style.INK if course.ended else style.MUTED, fontweight="bold" if course.ended else "normal")
@@ -90,3 +93,8 @@ def _legend(course: Course, compared: str) -> list[tuple[Artist, str]]:
         entries.append((Line2D([], [], **LIMIT), "dose limit"))
         entries.append((Patch(edgecolor=style.PANEL, **ABOVE_LIMIT), "above the limit"))
     return entries
+
+
+def _shortened(text: str, room: int) -> str:
+    """The text, or as many of its parts as fit into `room` characters."""
+    return text if len(text) <= room else text[: room - 3].rpartition("  ·  ")[0] + "  ·  …"

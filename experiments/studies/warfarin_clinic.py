@@ -19,12 +19,13 @@ from ...contracts import Clinician
 from ...envs.dose_treatment import DoseTreatment
 from ...patient_models.warfarin import Warfarin
 from ...patient_models.warfarin_clinician import WarfarinClinician
-from ...patient_models.warfarin_equations import pharmacogenetic_dose
+from ...patient_models.warfarin_equations import clinical_dose, pharmacogenetic_dose
 from ...patient_models.warfarin_memory import recall
 from ...patient_models.warfarin_population import HAMBERG, HAN, Population
 from ...patient_models.warfarin_rules import Titration
 from ...patient_models.warfarin_spec import CYP2C9, DAY, VKORC1
 from ...patient_models.warfarin_visits import SHORTEST, clinic_visits
+from ...trajectories.noise import ADMISSION, normals, seeds
 from ...trajectories.rollout import Rollout, rollout
 from ..stages import write_text
 from .patient_pages import put_block
@@ -53,6 +54,7 @@ def main(
     ]
     found = {
         "genotypes": [genotype_row(cyp2c9, vkorc1) for cyp2c9, vkorc1 in GENOTYPES],
+        "explained": explained_by_equations(),
         "clinic": [{"label": label, **clinic(actor, model, patients)} for label, actor, model in settings],
         "patients": patients,
     }
@@ -80,6 +82,25 @@ def genotype_row(cyp2c9: str, vkorc1: str) -> dict[str, Any]:
         "han": needed(HAN, lighter, genotype),
         "equation": pharmacogenetic_dose(person, genotype).item() / 7,
     }
+
+
+def explained_by_equations(patients: int = 2000) -> dict[str, float]:
+    """Share of the variance of the root of the needed dose that each equation explains, in simulated patients."""
+    model = Warfarin(sway=0.0, missed=0.0, noise_sd=0.0, events=False)
+    rows = seeds(FIRST, patients)
+    zero = torch.zeros_like(rows)
+    start = model.admit(None, normals(rows, zero, zero, model.admit_noise_dim, stream=ADMISSION))
+    low, high = torch.full((patients,), 0.1), torch.full((patients,), 30.0)
+    quarter, calm = torch.full((patients,), 28 * DAY), torch.zeros(patients, model.noise_dim)
+    for _ in range(12):  # bisection
+        dose, state = (low * high).sqrt(), start
+        for _ in range(3):
+            state = model.step(state, dose[:, None], quarter, calm)
+        more = recall(state.memory, "inr") < 2.5
+        low, high = torch.where(more, dose, low), torch.where(more, high, dose)
+    person, genotype = start.context[:, :6], start.context[:, 6:]
+    roots = {"pharmacogenetic": pharmacogenetic_dose(person, genotype).sqrt(), "clinical": clinical_dose(person).sqrt()}
+    return {name: float(torch.corrcoef(torch.stack((root, dose.sqrt())))[0, 1] ** 2) for name, root in roots.items()}
 
 
 def needed(population: Population, person: torch.Tensor, genotype: torch.Tensor) -> float:
@@ -148,7 +169,12 @@ def genotype_lines(found: dict[str, Any]) -> list[str]:
         doses = (row[key] for key in ("published_parameters", "scaled", "equation", "han"))
         stars = row["cyp2c9"].replace("*", "\\*")
         lines.append("| " + " | ".join([stars, row["vkorc1"], *(f"{dose:.2f}" for dose in doses)]) + " |")
-    return lines
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found["explained"].items())
+    return [
+        *lines,
+        "",
+        f"Variance of the root of the needed dose that the equations explain in patients here: {shares}.",
+    ]
 
 
 def clinic_lines(found: dict[str, Any]) -> list[str]:
