@@ -22,6 +22,7 @@ class Point:
     title: str
     low: float | None = None
     high: float | None = None
+    drawn: bool = True  # else the line bends here without a mark
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def lines(
 ) -> Chart | None:
     """Lines over evenly spaced, named positions; None where there is nothing to draw.
 
-    `say` prints a value, `tick` an axis label (default `say`).
+    `say` prints a value, `tick` an axis label (default `say`). A position without a name has neither label nor marks.
     """
     known = [v for s in series for v in s.values if v is not None]
     if not known:
@@ -124,7 +125,13 @@ def lines(
     drawn = []
     for one in series:
         points = tuple(
-            Point(_x(chart, scale_x, i), _y(chart, scale_y, v), 4.0, f"{one.name}, {positions[i]}: {say(v)}")
+            Point(
+                _x(chart, scale_x, i),
+                _y(chart, scale_y, v),
+                4.0,
+                f"{one.name}, {positions[i] or i + 1}: {say(v)}",
+                drawn=bool(positions[i]),
+            )
             for i, v in enumerate(one.values)
             if v is not None
         )

@@ -76,6 +76,7 @@ def _titles(drugs: tuple[DrugSummary, ...], shares: Iterable[Iterable[float]], s
 def _heat_map(policy: PolicyReport, drugs: tuple[DrugSummary, ...], top: float) -> HeatMap:
     titles = _titles(drugs, policy.actions, sign=False)
     note = "" if policy.agreement is None else f"agrees with the clinicians’ dose in {percent(policy.agreement, 0)}"
+    note += "" if policy.kappa is None else f" (kappa {number(policy.kappa, 2)})"
     return _map(policy.label, note, heat(policy.actions, top, titles), drugs, titles)
 
 

@@ -11,7 +11,7 @@ from .style import count, percent, plain, unit
 from .wording import primary
 
 _TONES = (("estimate", "square"), ("truth", "circle"), ("quiet", "diamond"), ("claim", "ring"))
-_TICKS = 10  # labels along the decisions, at most
+_TICKS = 6  # named decisions, about
 
 
 def support_chart(report: Report) -> Chart | None:
@@ -24,8 +24,9 @@ def support_chart(report: Report) -> Chart | None:
     if not told:
         return None
     steps = max(len(sizes) for _, sizes in told)
-    every = -(-steps // _TICKS)
-    names = tuple(str(t + 1) if t % every == 0 or t + 1 == steps else "" for t in range(steps))
+    every = max(1, round(steps / _TICKS))
+    named = {steps, *(t for t in range(1, steps - every // 2, every))}
+    names = tuple(str(t) if t in named else "" for t in range(1, steps + 1))
     series = [Series(label, *_TONES[i], sizes) for i, (label, sizes) in enumerate(told)]
     return lines(
         series, names, x_label="decision", y_label="stays", say=lambda v: count(v), tick=plain, from_zero=True

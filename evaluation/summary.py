@@ -144,7 +144,7 @@ def _subgroups(report: Report) -> str:
     for variable in dict.fromkeys(g.variable for g in groups):
         own = [g for g in groups if g.variable == variable]
         if len(own) > 1 and _separate(own):
-            apart.append(variable.lower())
+            apart.append(variable)
     text = f"Under the clinicians, {values.name} was compared in {len(groups)} groups of held-out patients. "
     if not apart:
         text += "No two groups differ by more than chance allows."

@@ -1,7 +1,8 @@
 """What a run will do: every stage with all that it depends on, worked out before anything is done.
 
 A stage is one entry here and one `run.stage(name, build, load)` where it is done. Its key changes with its settings
-and with the keys of the stages that it needs: a finished stage is reused exactly as long as its inputs are unchanged.
+and its code, and with the keys of the stages that it needs: a finished stage is reused exactly as long as nothing
+that its result depends on has changed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..trajectories.task_file import load_task
+from .code import code_key
 from .config import AnyCohort, ExperimentConfig, SimulatedCohort, data_path
 from .sources import source
 from .worth import reward_name, reward_options
@@ -59,11 +61,19 @@ def plan_of(config: ExperimentConfig) -> Plan:
 
     _add_records(config.cohort, config.seed, add)
     split = {"seed": config.seed, "split_salt": config.split_salt}
-    add("simulator", "learning the simulator", "records", simulator=config.simulator.model_dump(), **split)
+    patients, policies, verdicts = (code_key(kind) for kind in ("patients", "policies", "verdicts"))
+    add(
+        "simulator",
+        "learning the simulator",
+        "records",
+        simulator=config.simulator.model_dump(),
+        code=patients,
+        **split,
+    )
     for name in REFERENCES:
-        add(f"reference_{name}", f"fitting the {name} model", "records", **split)
-    add("behavior", "fitting the clinician", "records", behavior=config.behavior.model_dump(), **split)
-    add("imitation", "imitating the clinician", "behavior", **split)
+        add(f"reference_{name}", f"fitting the {name} model", "records", code=patients, **split)
+    add("behavior", "fitting the clinician", "records", behavior=config.behavior.model_dump(), code=policies, **split)
+    add("imitation", "imitating the clinician", "behavior", code=policies, **split)
     reward = {"kind": reward_name(config), **reward_options(config)}
     shared = config.ppo.model_dump(exclude={"penalties", "unsupported_limit"})
     trained = []
@@ -71,13 +81,21 @@ def plan_of(config: ExperimentConfig) -> Plan:
         title = f"training PPO, penalty {penalty:g}" if penalty else "training PPO without penalty"
         settings = {"penalty": penalty, "ppo": shared, "reward": reward, "discount": config.evaluation.discount}
         trained.append(ppo_stage(penalty))
-        add(trained[-1], title, "simulator", "imitation", **settings, **split)
+        add(trained[-1], title, "simulator", "imitation", code=policies, **settings, **split)
     references = [f"reference_{name}" for name in REFERENCES]
-    add("fidelity", "testing the simulator", "simulator", *references, **split)
+    add("fidelity", "testing the simulator", "simulator", *references, code=verdicts, **split)
     if config.external is not None:
         _add_records(config.external, config.seed, add, "external_")
-        add("external", "testing it elsewhere", "simulator", *references, "external_records", seed=config.seed)
-    judged = {"evaluation": config.evaluation.model_dump(), "blends": config.blends, "reward": reward}
+        add(
+            "external",
+            "testing it elsewhere",
+            "simulator",
+            *references,
+            "external_records",
+            code=verdicts,
+            seed=config.seed,
+        )
+    judged = {"code": verdicts, "evaluation": config.evaluation.model_dump(), "blends": config.blends, "reward": reward}
     limit = config.ppo.unsupported_limit
     add("evaluation", "judging policies", "simulator", "behavior", *trained, **judged, unsupported_limit=limit, **split)
     return plan
@@ -91,13 +109,21 @@ def ppo_stage(penalty: float) -> str:
 def _add_records(cohort: AnyCohort, seed: int, add: Callable[..., None], prefix: str = "") -> None:
     here, away = version("posology"), " elsewhere" if prefix else ""
     if isinstance(cohort, SimulatedCohort):
-        add(f"{prefix}cohort", f"simulating patients{away}", version=here, cohort=cohort.model_dump(), seed=seed)
+        add(
+            f"{prefix}cohort",
+            f"simulating patients{away}",
+            version=here,
+            cohort=cohort.model_dump(),
+            seed=seed,
+            code=code_key("policies"),
+        )
         task = load_task(source(cohort.source).task).model_dump(mode="json")
-        add(f"{prefix}records", f"reading records{away}", f"{prefix}cohort", task=task)
+        add(f"{prefix}records", f"reading records{away}", f"{prefix}cohort", task=task, code=code_key("records"))
     else:
         task = load_task(cohort.task).model_dump(mode="json")
         files = listing(data_path(cohort.path))
-        add(f"{prefix}records", f"reading records{away}", version=here, files=files, task=task)
+        read = {"version": here, "files": files, "task": task, "code": code_key("records")}
+        add(f"{prefix}records", f"reading records{away}", **read)
 
 
 def listing(path: Path) -> dict[str, tuple[int, int]]:

@@ -65,7 +65,7 @@ def test_limits_are_more_or_less_often_only_where_intervals_part(examples):
     assert text.count("no clear difference") == 2 and "less often" not in text
 
 
-@pytest.mark.parametrize(("other", "words"), [(0.55, "differs clearly by sex"), (0.78, "more than chance allows")])
+@pytest.mark.parametrize(("other", "words"), [(0.55, "differs clearly by Sex"), (0.78, "more than chance allows")])
 def test_groups_differ_only_where_their_intervals_part(examples, other, words):
     def group(name, value):
         observed = Interval(value=value, low=value - 0.05, high=value + 0.05)

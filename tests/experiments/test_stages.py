@@ -1,7 +1,9 @@
+import shutil
 import subprocess
 import sys
 
 import pytest
+from posology.experiments.code import PARTS, ROOT, code_key
 from posology.experiments.plan import key_of, planned
 from posology.experiments.stages import Run, RunBusyError, checkpoints, unfinished, write_text
 from posology.trajectories.checkpoint import Checkpoint
@@ -148,3 +150,27 @@ def test_text_is_written_whole(tmp_path):
     write_text(tmp_path / "a.txt", "ä")
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "ä"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def sources(place):
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
+
+
+def test_a_key_changes_with_the_code_that_counts_and_not_with_the_code_that_draws(tmp_path):
+    root = tmp_path / "code"
+    for path in (p for kind in PARTS.values() for part in kind for p in sources(ROOT / part)):
+        (root / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, root / path.relative_to(ROOT))
+    before = {kind: code_key(kind, root) for kind in PARTS}
+    assert len(set(before.values())) == 4
+    for path, changed in (
+        ("evaluation/page_lesson.py", set()),
+        ("evaluation/safety.py", {"verdicts"}),
+        ("agents/sb3.py", {"verdicts", "policies"}),
+        ("patient_models/lstm.py", {"verdicts", "policies", "patients"}),
+        ("trajectories/grid.py", set(PARTS)),
+    ):
+        (root / path).write_text((root / path).read_text() + "\n# changed\n")
+        after = {kind: code_key(kind, root) for kind in PARTS}
+        assert {kind for kind in PARTS if after[kind] != before[kind]} == changed, path
+        before = after
