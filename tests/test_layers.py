@@ -25,6 +25,7 @@ HEAVY = {
         "evaluation/figures.py",
         "envs/render.py",
         "experiments/studies/icu_sepsis_figures.py",
+        "experiments/studies/safety_figures.py",
         "experiments/studies/patient_courses.py",
         "patient_models/imaging/contact_sheet.py",
     },

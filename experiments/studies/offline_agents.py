@@ -132,8 +132,8 @@ cohorts, the smallest and greatest in brackets. A claim is what an agent's own v
 admission.
 """
 
-_TAIL = """Random doses are as good as the clinician here, so imitation gains nothing, and what an agent adds to .78 is what
-it has learned about states and doses. No agent is chosen or tuned by these numbers.
+_TAIL = """Random doses are as good as the clinician here, so imitation gains nothing, and what an agent adds to .78 is
+what it has learned about states and doses. No agent is chosen or tuned by these numbers.
 """
 
 

@@ -1,0 +1,68 @@
+"""The figure of the safety page: value against how tight a constraint is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...patient_models.icu_sepsis_spec import SPEC
+
+INK, PALE, BLUE, GREEN = "#1f2a37", "#9aa5b1", "#2b6cb0", "#2f855a"
+_STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": PALE,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def draw_frontiers(path: Path, found: dict[str, Any]) -> None:
+    """Three frontiers: support and levels in ICU-Sepsis, exactly; norepinephrine in sepsis, simulated."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(9.6, 3.0), layout="constrained")
+        support, levels, limit = figure.subplots(1, 3)
+        _support(support, found["support"])
+        _levels(levels, found["levels"])
+        _limit(limit, found["norepinephrine"])
+        support.set_ylabel("probability of leaving alive")
+        figure.savefig(path, dpi=130)
+
+
+def _support(ax: Axes, rows: list[dict[str, float]]) -> None:
+    ax.plot([r["least"] for r in rows], [r["value"] for r in rows], color=BLUE, marker="o", ms=4)
+    for r in rows:
+        text = f"{r['choices']:.1f}"
+        ax.annotate(text, (r["least"], r["value"]), (2, 5), textcoords="offset points", fontsize=7.5, color=INK)
+    ax.set_title("ICU-Sepsis: best policy within support", fontsize=9, loc="left")
+    ax.set_xlabel("least propensity (numbers: choices per state)")
+    ax.margins(y=0.15)
+
+
+def _levels(ax: Axes, rows: list[dict[str, float]]) -> None:
+    for column, (drug, color) in enumerate(zip(SPEC.drugs, (BLUE, GREEN), strict=True)):
+        some = [r for r in rows if int(r["drug"]) == column]
+        ax.plot([r["highest"] for r in some], [r["value"] for r in some], color=color, marker="o", ms=4)
+        last = some[0]
+        ax.annotate(
+            drug.label.lower(), (last["highest"], last["value"]), (6, -9), textcoords="offset points", color=color
+        )
+    ax.set_xticks(range(5))
+    ax.set_title("ICU-Sepsis: best policy up to a level", fontsize=9, loc="left")
+    ax.set_xlabel("highest level of the drug")
+
+
+def _limit(ax: Axes, rows: list[dict[str, float]]) -> None:
+    x, y = [r["limit"] for r in rows], [r["value"] for r in rows]
+    ax.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=BLUE, alpha=0.15, lw=0)
+    ax.plot(x, y, color=BLUE, marker="o", ms=4)
+    ax.set_title("Sepsis: observable rule, shielded", fontsize=9, loc="left")
+    ax.set_xlabel("limit of norepinephrine, ug/kg/min")
+    ax.set_ylabel("survival")

@@ -1,0 +1,96 @@
+"""The text of the safety page, around its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_HEAD = """# Constraints and the shield
+
+Made by `python -m posology.experiments.studies.safety`, which keeps its numbers in `docs/figures/safety.json`.
+
+One `Constraint` object masks, projects, trains and reports. Kinds, each with its unit:
+
+| kind | in `envs/` | what it says |
+|---|---|---|
+| hard dose limit | `DoseLimit` (`constraints.py`) | a mean rate up to a limit, from some hour on |
+| rate of change | `StepLimit` (`change_limit.py`), `ChangeLimit` (`warfarin_limits.py`) | stopping is always allowed |
+| cumulative | `CourseLimit` (`tumor_constraints.py`) | all that is ever given |
+| contraindication | `StateRule` (`state_rules.py`), `Withheld` (`state_limits.py`) | named rules, Festor's among them |
+| physiological range | `StateLimit` (`state_limits.py`) | how far a value is out of range: a cost for budgets |
+| support | `behavior_support` (`score_limits.py`) | clinicians do it with at least some probability |
+| risk | `dead_end`, `tail_risk` (`score_limits.py`) | a critic's probability of death, or expected loss in the tail |
+| uncertainty | `Deferral` (`deferral.py`) | unsure decisions are handed back |
+
+The published rules are those of Festor et al. (2022), BMJ Health Care Inform 29:e100549. `shield(treatment,
+constraints)` (`shield.py`) executes the hard ones, in this order: forbidden actions are masked; one that is taken all
+the same becomes the nearest permitted one (levels) or is projected (continuous doses); where nothing is permitted or
+the agent is unsure, a named fallback decides. A step keeps the dose that was asked for and the costs it would have had
+beside what was executed. Constraints that leave one of 10,000 sampled states without any dose are an error that shows
+the state, unless a fallback is declared.
+"""
+
+_EXACT = """
+## ICU-Sepsis, exactly
+
+Share of decisions that break each rule, and value, by linear solve; every action may be chosen (`inadmissible="mean"`).
+"""
+
+_SIMULATED = """
+## With the shield, simulated
+
+Each actor treats the same {patients:,} patients under the same luck, without and with the shield. The price is the
+value lost, with its 95 % interval over patients; *attempted* and *executed* are shares of decisions with the shield on.
+"""
+
+_FRONTIERS = """
+## Value against limit
+
+![Three frontiers of value against the limit of a constraint](figures/safety_frontiers.png)
+
+*Left and middle: the best policy that keeps the constraint, exactly. Right: 2,000 simulated patients, shaded 95 %
+intervals.*
+"""
+
+
+def page(found: dict[str, Any], patients: int) -> str:
+    """The page in Markdown."""
+    lines = [_HEAD, _EXACT, *_rules(found["rules"]), _SIMULATED.format(patients=patients)]
+    lines += _actors("ICU-Sepsis", found["icu"]) + [""] + _actors("Sepsis", found["sepsis"])
+    return "\n".join([*lines, _FRONTIERS])
+
+
+def _rules(rows: list[dict[str, Any]]) -> list[str]:
+    names = list(rows[0]["broken"])
+    lines = [f"| policy | value | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    for row in rows:
+        shares = " | ".join(_share(row["broken"][name]) for name in names)
+        lines.append(f"| {row['policy']} | {row['value']:.4f} | {shares} |")
+    values = {row["policy"]: row["value"] for row in rows}
+    price = values["Optimal, unconstrained"] - values["Optimal under the rules"]
+    return [*lines, "", f"The price of keeping all the rules is {price:.4f} of the best value."]
+
+
+def _actors(name: str, rows: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"**{name}**",
+        "",
+        "| actor | free | shielded | price | decisions changed |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        price, low, high = row["price"]
+        lines.append(
+            f"| {row['actor']} | {row['free']:.3f} | {row['shielded']:.3f} | {price:+.3f} [{low:+.3f}, {high:+.3f}] | "
+            f"{_share(row['changed'])} |"
+        )
+    lines += ["", "| actor | rule | attempted | executed |", "|---|---|---|---|"]
+    for row in rows:
+        for rule, (rate, *_) in row["attempted"].items():
+            executed, _, bound = row["executed"][rule]
+            upper = f" (below {_share(bound)} of patients)" if executed == 0 else ""
+            lines.append(f"| {row['actor']} | {rule} | {_share(rate)} | {_share(executed)}{upper} |")
+    return lines
+
+
+def _share(value: float) -> str:
+    return "0" if value == 0 else f"{100 * value:.2f} %"
