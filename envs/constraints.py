@@ -13,6 +13,11 @@ SLACK = 1e-5  # relative; a level that equals the limit in decimal must not exce
 CLOCK = 1e-3  # hours; the same for sums of intervals
 
 
+def with_rate(dose: Tensor, column: int, rate: Tensor) -> Tensor:
+    """The doses (B, U) with one column replaced by rate (B,)."""
+    return torch.cat([dose[:, :column], rate[:, None], dose[:, column + 1 :]], 1)
+
+
 @dataclass(frozen=True)
 class DoseLimit:
     """A drug's mean rate may not exceed `limit` in decisions made `after_hours` or later.
@@ -39,7 +44,7 @@ class DoseLimit:
         """The nearest permitted dose (B, U)."""
         rate = dose[:, self.column]
         capped = torch.where(self._applies(state), rate.clamp_max(self.limit), rate)
-        return torch.cat([dose[:, : self.column], capped[:, None], dose[:, self.column + 1 :]], 1)
+        return with_rate(dose, self.column, capped)
 
     def _applies(self, state: PatientState) -> Tensor:
         return state.hours > self.after_hours - CLOCK

@@ -1,4 +1,4 @@
-"""Safety limits on what is measured, and drugs to withhold while something is too low."""
+"""Safety limits on what is measured: how far a value is out of its range."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..contracts import IN_CARE, PatientState, Spec
 from .constraints import CLOCK, DoseLimit
+from .withheld import Withheld
 
 
 @dataclass(frozen=True)
@@ -42,32 +43,6 @@ class StateLimit:
     def project(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
         """The dose as it is (B, U)."""
         return dose
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """A drug is not to be given while a measurement is below `bound`; the cost is the dose given all the same."""
-
-    name: str
-    column: int  # of the feature
-    bound: float
-    drug: int  # column of the drug
-    unit: str
-    limit: float = 0.0
-    hard: bool = True
-
-    def cost(self, before: PatientState, dose: Tensor, hours: Tensor, after: PatientState) -> Tensor:
-        """The dose (B,) that should not have been given."""
-        return torch.where(before.vitals[:, self.column] < self.bound, dose[:, self.drug], 0.0)
-
-    def permits(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
-        """Whether each dose (B, U) may be given (B,) bool."""
-        return ~(state.vitals[:, self.column] < self.bound) | (dose[:, self.drug] <= 0)
-
-    def project(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
-        """The dose (B, U) without the drug where it is to be withheld."""
-        given = torch.where(state.vitals[:, self.column] < self.bound, 0.0, dose[:, self.drug])
-        return torch.cat([dose[:, : self.drug], given[:, None], dose[:, self.drug + 1 :]], 1)
 
 
 def propofol_limits(spec: Spec, interval_hours: float) -> tuple[DoseLimit | StateLimit, ...]:

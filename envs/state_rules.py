@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import PatientState, Spec
-from .constraints import SLACK
+from .constraints import SLACK, with_rate
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class StateRule:
         """The dose (B, U) with the remedy where the rule would be broken."""
         column, rate = self.remedy
         instead = torch.where(self.permits(state, dose, hours), dose[:, column], rate)
-        return torch.cat([dose[:, :column], instead[:, None], dose[:, column + 1 :]], 1)
+        return with_rate(dose, column, instead)
 
 
 def festor_rules(spec: Spec) -> tuple[StateRule, ...]:

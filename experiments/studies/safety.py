@@ -20,9 +20,9 @@ from ...contracts import Clinician, PatientState, Treatment
 from ...envs import treatment
 from ...envs.change_limit import StepLimit
 from ...envs.constraints import DoseLimit
+from ...envs.course_limit import CourseLimit
 from ...envs.shield import shield
 from ...envs.state_rules import StateRule, festor_rules, icu_sepsis_rules
-from ...envs.tumor_constraints import CourseLimit
 from ...evaluation.safety import rates_of_counts, violation_counts
 from ...evaluation.true_value import mean_interval
 from ...patient_models.icu_sepsis import icu_sepsis, shipped

@@ -13,9 +13,9 @@ One `Constraint` object masks, projects, trains and reports. Kinds, each with it
 | kind | in `envs/` | what it says |
 |---|---|---|
 | hard dose limit | `DoseLimit` (`constraints.py`) | a mean rate up to a limit, from some hour on |
-| rate of change | `StepLimit` (`change_limit.py`), `ChangeLimit` (`warfarin_limits.py`) | stopping is always allowed |
-| cumulative | `CourseLimit` (`tumor_constraints.py`) | all that is ever given |
-| contraindication | `StateRule` (`state_rules.py`), `Withheld` (`state_limits.py`) | named rules, Festor's among them |
+| rate of change | `StepLimit`, `ChangeLimit` (`change_limit.py`) | stopping is always allowed |
+| cumulative | `CourseLimit` (`course_limit.py`) | all that is ever given |
+| contraindication | `StateRule` (`state_rules.py`), `Withheld` (`withheld.py`) | named rules, Festor's among them |
 | physiological range | `StateLimit` (`state_limits.py`) | how far a value is out of range: a cost for budgets |
 | support | `behavior_support` (`score_limits.py`) | clinicians do it with at least some probability |
 | risk | `dead_end`, `tail_risk` (`score_limits.py`) | a critic's probability of death, or expected loss in the tail |

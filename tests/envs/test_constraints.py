@@ -6,6 +6,7 @@ from posology.contracts import Drug, Feature, PatientState, Spec
 from posology.envs.change_limit import StepLimit
 from posology.envs.score_limits import ScoreLimit, behavior_support, dead_end, tail_risk
 from posology.envs.state_rules import When, festor_rules
+from posology.envs.withheld import Withheld
 
 SPEC = Spec(
     (Feature("map", "mmHg", 0.0, 300.0, (60.0, 90.0)), Feature("cvp", "mmHg", -5.0, 40.0, (2.0, 12.0), max_age=8.0)),
@@ -124,3 +125,12 @@ def test_dead_ends_and_tails_are_scores_with_a_least_one():
 
     with pytest.raises(ValueError, match="discrete"):
         ScoreLimit("s", "u", 1.0, death, Continuous())
+
+
+def test_a_drug_is_withheld_below_or_above_a_bound():
+    low, high = Withheld("low", 0, 60.0, 0, "mL/h"), Withheld("high", 0, 60.0, 0, "mL/h", above=True)
+    for rule, pressure in ((low, 59.0), (high, 61.0)):
+        permitted, instead, cost = judged(rule, state(pressure), (5.0, 0.2), (0.0, 0.2))
+        assert permitted == [False, True] and cost == [5, 0]
+        assert instead.tolist() == [[0, pytest.approx(0.2)], [0, pytest.approx(0.2)]]
+        assert judged(rule, state(60.0), (5.0, 0.2))[0] == [True]

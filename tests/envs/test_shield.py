@@ -7,10 +7,10 @@ import torch
 from posology.envs import decisions, treatment
 from posology.envs.change_limit import StepLimit
 from posology.envs.constraints import DoseLimit
+from posology.envs.course_limit import CourseLimit
 from posology.envs.deferral import Deferral, NoDrug, PolicyFallback
 from posology.envs.shield import nearest_of, shield
 from posology.envs.state_rules import Dosed, StateRule, When, festor_rules, icu_sepsis_rules
-from posology.envs.tumor_constraints import CourseLimit
 from posology.patient_models import icu_sepsis as module
 from posology.patient_models.sepsis_protocols import ObservableRule
 from posology.patient_models.tabular_values import optimal, policy_value

@@ -4,8 +4,9 @@ import pytest
 import torch
 from posology.contracts import DIED, DISCHARGED
 from posology.envs import reward, treatment
+from posology.envs.course_limit import CourseLimit
 from posology.envs.limits import known_limits
-from posology.envs.tumor_constraints import CourseLimit, tumor_limits
+from posology.envs.tumor_constraints import tumor_limits
 from posology.patient_models.tumor_spec import SPEC, WEEK
 
 NAME = "posology/Tumor-v0"
