@@ -6,6 +6,7 @@ from __future__ import annotations
 BENCHMARKS: dict[str, str] = {
     "learned_vector_1024": "stepping:learned_vector",
     "learned_sb3_256": "stepping:learned_sb3",
+    "lstm_training": "training:lstm_training",
     "sepsis_vector_1024": "stepping:sepsis_vector",
     "ppo_sb3_256": "learners:sb3_batched",
     "ppo_on_device_256": "learners:on_device",

@@ -79,9 +79,9 @@ class Examples:
     event: Tensor  # (N, T, 2) bool: discharged, died during the step
     mask: Tensor  # (N, T) bool: a decision was made
 
-    def rows(self, index: Tensor) -> Examples:
-        """The examples of some stays."""
-        return Examples(*(value[index] for value in vars(self).values()))
+    def rows(self, index: Tensor, steps: int | None = None) -> Examples:
+        """The examples of some stays, their first `steps` or all."""
+        return Examples(*(value[index, :steps] for value in vars(self).values()))
 
 
 def examples(layout: InputLayout, stays: Trajectories) -> Examples:

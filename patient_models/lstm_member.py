@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..contracts import Progress
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
 from .learned_heads import Examples, negative_log_likelihood
+from .length_buckets import length_buckets
 
 _START = 0.05  # SD of the shared errors' first loadings, in scaled units
 _UPDATES = 8  # at least so many in an epoch, however few the stays
@@ -27,9 +28,11 @@ class LSTMConfig:
     batch_size: int = 64  # stays at most; fewer where an epoch would hold too few updates
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
+    bfloat16: bool = False  # the recurrence in half the bits, while training: faster where the processor knows them
 
     def __post_init__(self) -> None:
-        wrong = [name for name, value in vars(self).items() if value < (0 if name == "weight_decay" else 1e-9)]
+        free = ("weight_decay", "bfloat16")
+        wrong = [name for name, value in vars(self).items() if value < (0 if name in free else 1e-9)]
         if wrong:
             raise ValueError(f"{', '.join(wrong)}: expected a positive number, got {self}")
 
@@ -56,10 +59,11 @@ class MemberNetwork(nn.Module):
             features = (outputs - 2) // 4  # what errors share starts near zero, but not at it, where it has no slope
             self.from_input.bias[2 * features : 3 * features].normal_(0, _START, generator=generator)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Raw outputs at every step."""
-        states, _ = self.lstm(inputs)
-        raw: Tensor = self.from_state(states) + self.from_input(inputs)
+    def forward(self, inputs: Tensor, bfloat16: bool = False) -> Tensor:
+        """Raw outputs at every step; with `bfloat16` the recurrence is rounded, what is read off it is not."""
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bfloat16):
+            states, _ = self.lstm(inputs)
+        raw: Tensor = self.from_state(states.float()) + self.from_input(inputs)
         return raw
 
 
@@ -78,10 +82,8 @@ def train_member(
     Goes on from `checkpoint` where it holds anything, to the very weights of an unbroken training. Returns the best
     epoch's tuning loss in nats per decision.
     """
-    train, each = data
-    decisions = float((train.mask.sum(1) * each).sum()) / len(each)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    size = min(config.batch_size, max(1, len(each) // _UPDATES))
+    size = min(config.batch_size, max(1, len(data[1]) // _UPDATES))
     best, kept, waited, start = tuning_loss(network, tuning), _copy(network), 0, 0
     if (found := checkpoint.load()) is not None:
         best, kept, waited, start = (found[name] for name in ("best", "kept", "waited", "epoch"))
@@ -93,13 +95,7 @@ def train_member(
             break
         for parameters in optimiser.param_groups:
             parameters["lr"] = config.learning_rate * (0.05 + 0.95 * math.cos(math.pi / 2 * epoch / config.epochs) ** 2)
-        for rows in torch.randperm(len(each), generator=generator).split(size):
-            batch = train.rows(rows)
-            loss = (negative_log_likelihood(network(batch.inputs), batch) * each[rows]).mean() / decisions
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
+        train_epoch(network, optimiser, data, size, bfloat16=config.bfloat16, generator=generator)
         score = tuning_loss(network, tuning)
         best, kept, waited = (score, _copy(network), 0) if score < best else (best, kept, waited + 1)
         progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: tuning loss {score:.3f} (best {best:.3f})")
@@ -119,6 +115,28 @@ def train_member(
 
 def _copy(network: MemberNetwork) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def train_epoch(
+    network: MemberNetwork,
+    optimiser: torch.optim.Optimizer,
+    data: tuple[Examples, Tensor],
+    size: int,
+    *,
+    bfloat16: bool,
+    generator: torch.Generator,
+) -> None:
+    """One pass over the examples, in batches of `size` stays of about one length, each cut at its longest."""
+    train, each = data
+    length = train.mask.sum(1)
+    decisions = float((length * each).sum()) / len(each)
+    for rows in length_buckets(length, size, generator):
+        batch = train.rows(rows, int(length[rows].max()))
+        nats = negative_log_likelihood(network(batch.inputs, bfloat16), batch)
+        optimiser.zero_grad()
+        ((nats * each[rows]).mean() / decisions).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
 
 
 @torch.no_grad()
