@@ -67,6 +67,7 @@ class SimulatorConfig(_Frozen):
     batch_size: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 5e-3
     weight_decay: Amount = 1e-4
+    bfloat16: bool = False  # train the recurrence in half the bits
 
 
 class BehaviorConfig(_Frozen):

@@ -28,6 +28,7 @@ class _Columns:
     cuts: Tensor  # (J, L)
     factor: Tensor  # (J, J)
     inverse: Tensor  # (C, C)
+    grid: Tensor  # (C + D,)
     vitals: Scaler
     context: Scaler
     bounds: tuple[Tensor, Tensor]  # (C + D,) lowest and highest values of context and vitals
@@ -48,6 +49,7 @@ class Admission:
     quantiles: Tensor  # (J, KNOTS) rising along each row
     cuts: Tensor  # (J, L) rising along each row
     factor: Tensor  # (J, J) lower triangular factor of the correlation of normal scores
+    grid: Tensor  # (C + D,) what values are rounded to, in clinical units; 0: to nothing
     _on: dict[torch.device, _Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -66,6 +68,7 @@ class Admission:
         column = torch.where(c.whole, level, _read(c.quantiles, normal))
         shown, value, known, age = column.split([width, features, features, features], 1)
         drawn = torch.cat([c.context.unscale(shown), c.vitals.unscale(value)], 1)
+        drawn = torch.where(c.grid > 0, (drawn / c.grid).round() * c.grid, drawn)
         drawn = torch.minimum(torch.maximum(drawn, c.bounds[0]), c.bounds[1])
         age = torch.expm1(age.clamp(0, 1) * torch.log1p(c.max_age))
         return (
@@ -99,6 +102,7 @@ class Admission:
                 cuts=self.cuts.to(device),
                 factor=self.factor.to(device),
                 inverse=torch.linalg.inv(self.factor[:width, :width]).to(device),
+                grid=self.grid.to(device),
                 vitals=Scaler.of(self.spec.features).to(device),
                 context=Scaler.of(self.spec.context).to(device),
                 bounds=(

@@ -12,8 +12,9 @@ from ..trajectories.scaling import Scaler, scale_age
 
 KNOTS, REACH = 49, 3.0  # quantiles are kept at KNOTS equally spaced standard normals from -REACH to REACH
 CROWD = 5  # every quantile is a mean over at least so many stays, so that no patient's value is kept
-_PRIOR = 10  # stays' worth of belief that two columns are unrelated
-_LARGEST = 0.98  # correlation
+_LARGEST = 0.995  # correlation
+_GRID = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)  # how values may be rounded
+_ROUNDED = 0.99  # share of values on a grid from which a column counts as recorded on it
 
 Array = NDArray[np.float64]
 
@@ -25,8 +26,8 @@ def discrete(spec: Spec) -> NDArray[np.bool_]:
     return np.array([*category, *known, *age])
 
 
-def fit_admission(stays: Trajectories) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Quantiles (J, KNOTS), cuts (J, L) and lower triangular factor (J, J) of the first states of stays.
+def fit_admission(stays: Trajectories) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Quantiles (J, KNOTS), cuts (J, L), lower triangular factor (J, J) and grid (C + D,) of stays' first states.
 
     A continuous column has quantiles, a discrete one cuts: its level is the number of cuts below a standard normal.
     ValueError for fewer than CROWD stays.
@@ -41,7 +42,24 @@ def fit_admission(stays: Trajectories) -> tuple[torch.Tensor, torch.Tensor, torc
     factor = np.linalg.cholesky(_correlation(columns))
     found = (torch.tensor(np.stack(quantiles)), torch.tensor(np.stack(cuts)), torch.tensor(factor))
     quantile, cut, lower = (tensor.float() for tensor in found)
-    return quantile, cut, lower
+    return quantile, cut, lower, _grids(stays)
+
+
+def _grids(stays: Trajectories) -> torch.Tensor:
+    """What context and first vitals (C + D,) are rounded to in the records, in clinical units; 0: to nothing."""
+    spec, known = stays.spec, stays.seen[:, 0] | (scale_age(stays.spec, stays.age[:, 0]) < 1 - 1e-6)
+    context = [stays.context[:, c] for c in range(len(spec.context))]
+    vitals = [stays.vitals[:, 0, d][known[:, d]] for d in range(len(spec.features))]
+    return torch.tensor([_grid(values.double().numpy()) for values in (*context, *vitals)])
+
+
+def _grid(values: Array) -> float:
+    """The coarsest grid that nearly all values lie on; 0 for few values."""
+    for step in _GRID if len(values) >= CROWD else ():
+        off = np.abs(values / step - np.round(values / step))
+        if (off < 1e-3).mean() >= _ROUNDED:
+            return step
+    return 0.0
 
 
 def _columns(stays: Trajectories) -> Array:
@@ -88,7 +106,8 @@ def _correlation(columns: Array) -> Array:
     """Correlation (J, J) of the latent normals, from pairs that are both known; shrunk and positive definite.
 
     The covariance of mean scores of tied values falls short of the latent correlation by the product of the scores'
-    variances, to first order, and is divided by it.
+    variances, to first order, and is divided by it. Each correlation is shrunk by the share of its square that is not
+    sampling error, (1 - r^2)^2 / n: chance ones vanish, laboratory values that are measured together stay so.
     """
     scores = np.stack([_scores(column) for column in columns.T], 1)
     known = (~np.isnan(scores)).astype(float)
@@ -98,7 +117,8 @@ def _correlation(columns: Array) -> Array:
     variance = np.square(filled).sum(0) / np.maximum(known.sum(0), 1)
     scale = np.outer(variance, variance)
     raw = np.where(scale > 1e-4, covariance / np.maximum(scale, 1e-4), 0.0)
-    correlation = np.clip(raw, -_LARGEST, _LARGEST) * pairs / (pairs + _PRIOR)
+    square = np.square(np.clip(raw, -_LARGEST, _LARGEST))
+    correlation = np.clip(raw, -_LARGEST, _LARGEST) * square / (square + np.square(1 - square) / np.maximum(pairs, 1))
     np.fill_diagonal(correlation, 1.0)
     value, vector = np.linalg.eigh(correlation)
     correlation = (vector * np.maximum(value, 1e-3)) @ vector.T

@@ -16,7 +16,7 @@ from .learned_inputs import InputLayout
 from .learned_setting import Setting
 
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
-_ADMISSION = ("admission.quantiles", "admission.cuts", "admission.factor")
+_ADMISSION = ("admission.quantiles", "admission.cuts", "admission.factor", "admission.grid")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def save_parts(
         raise FileExistsError(f"{folder} already holds a model; remove it or choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     admission = setting.admission
-    drawn = (admission.quantiles, admission.cuts, admission.factor)
+    drawn = (admission.quantiles, admission.cuts, admission.factor, admission.grid)
     arrays = dict(zip(_ADMISSION, drawn, strict=True)) | weights
     text = {
         "kind": kind,
@@ -70,12 +70,12 @@ def load_parts(folder: str | Path, kinds: tuple[str, ...]) -> Parts:
     if lacking:
         raise ValueError(f"{folder / WEIGHTS}: {lacking[0]} is missing; fit and save the model anew")
     spec = spec_from_json(text["spec"])
-    quantiles, cuts, factor = (weights.pop(name) for name in _ADMISSION)
+    admission = Admission(spec, *(weights.pop(name) for name in _ADMISSION))
     return Parts(
         kind=text["kind"],
         setting=Setting(
             layout=InputLayout(spec),
-            admission=Admission(spec, quantiles, cuts, factor),
+            admission=admission,
             fixed_hours=text["fixed_hours"],
             longest_hours=text["longest_hours"],
         ),

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 import torch
+from posology.evaluation.two_sample import classifier_auc, known_columns, nearest_distance
 from posology.patient_models.admission import Admission
 from posology.patient_models.admission_fit import CROWD, KNOTS, fit_admission
+from posology.patient_models.learned_inputs import states_of
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,52 @@ def test_no_patient_is_kept(toy, admission):
     assert sizes == {(len(values.new_zeros(admission.noise_dim)), KNOTS)}
     few = fit_admission(toy.rows(torch.arange(CROWD)))[0][0]
     assert torch.allclose(few, scaled[:CROWD].mean(), atol=1e-5)  # the mean of all five, everywhere
+
+
+def test_values_are_rounded_as_the_records_round_them(make_toy):
+    stays = make_toy(300, seed=4)
+    vitals = stays.vitals.clone()
+    vitals[:, 0, 0], vitals[:, 0, 1] = (vitals[:, 0, 0] / 5).round() * 5, (vitals[:, 0, 1] * 10).round() / 10
+    fitted = Admission(stays.spec, *fit_admission(stays.replace(vitals=vitals)))
+    assert fitted.grid.tolist() == pytest.approx([0.0, 1.0, 5.0, 0.1, 1.0])
+    _, drawn, seen, _ = draw(fitted)
+    assert torch.allclose(drawn[:, 0] % 5, torch.zeros(1)) and len(drawn[seen[:, 0], 0].unique()) > 5
+    assert torch.allclose((drawn[:, 1] * 10).round() / 10, drawn[:, 1], atol=1e-6)
+
+
+def test_laboratory_values_measured_together_stay_together(make_toy):
+    stays = make_toy(60, seed=5)
+    seen = stays.seen.clone()
+    seen[:, 0, 1] = seen[:, 0, 0]
+    _, _, drawn, _ = draw(Admission(stays.spec, *fit_admission(stays.replace(seen=seen))))
+    assert float((drawn[:, 0] == drawn[:, 1]).float().mean()) > 0.97
+
+
+def test_a_network_cannot_tell_the_admitted_from_patients_left_out(make_toy):
+    stays = make_toy(1200, seed=6)
+    fitted, held = (
+        Admission(stays.spec, *fit_admission(stays.rows(torch.arange(600)))),
+        stays.rows(torch.arange(600, 1200)),
+    )
+    real = known_columns(stays.spec, states_of(held).rows(torch.arange(600) * 9))
+    context, vitals, seen, age = draw(fitted, count=600)
+    state = states_of(held).rows(torch.arange(600) * 9).replace(context=context, vitals=vitals, seen=seen, age=age)
+    area = classifier_auc(real, known_columns(stays.spec, state))
+    assert area.low < 0.5 and area.high < 0.6, area
+
+
+def test_nobody_admitted_is_nearer_to_a_training_patient_than_patients_left_out_are(make_toy):
+    stays = make_toy(1200, seed=6)
+    fitted = Admission(stays.spec, *fit_admission(stays.rows(torch.arange(600))))
+    first = states_of(stays).rows(torch.arange(1200) * 9)
+    context, vitals, seen, age = draw(fitted, count=600)
+    generated = first.rows(torch.arange(600)).replace(context=context, vitals=vitals, seen=seen, age=age)
+    train, held, made = (
+        known_columns(stays.spec, s) for s in (*(first.rows(r) for r in torch.arange(1200).split(600)), generated)
+    )
+    ours, theirs = nearest_distance(made, train), nearest_distance(held, train)
+    assert ours.min() > 0 and np.quantile(ours, 0.05) > 0.8 * np.quantile(theirs, 0.05)
+    assert 0.9 < np.median(ours) / np.median(theirs) < 1.1
 
 
 def test_too_few_stays_are_refused(toy):
