@@ -134,6 +134,7 @@ class PolicyReport(Frozen):
     estimates: dict[str, EstimateReport] = {}
     observed_value: Interval | None = None  # mean return of held-out stays; of the clinicians only
     simulator_value: Interval | None = None  # by rollout in the learned simulator: a claim
+    shaped_value: Interval | None = None  # the same claim in the shaped reward that policies learned by, if they did
     true_value: Interval | None = None  # by rollout in the known truth
     true_difference: Interval | None = None  # true value minus the true clinician's, on common random numbers
     constraints: dict[str, ConstraintReport] = {}

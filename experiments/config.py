@@ -49,12 +49,20 @@ class RecordCohort(_Frozen):
 AnyCohort = SimulatedCohort | RecordCohort
 
 
+class ShapingConfig(_Frozen):
+    """A change of severity paid while policies learn; values are always reported without it, and beside it with it."""
+
+    severity: dict[str, float]  # weight of each feature, per half-width of its reference range; positive: high is worse
+    keeps_optimum: bool = True  # potential-based: the best policy stays the best
+
+
 class RewardConfig(_Frozen):
     """What a stay is worth; of survival, with 1 and 0 a value reads as a probability."""
 
     kind: str | None = None  # of the table of rewards; None: the patients' own, or survival
     alive: float = 1.0
     died: float = 0.0
+    shaping: ShapingConfig | None = None
 
 
 class SimulatorConfig(_Frozen):
@@ -204,10 +212,11 @@ def _known_keys(parents: list[str]) -> list[str]:
         "cohort": (SimulatedCohort, RecordCohort),
         "external": (SimulatedCohort, RecordCohort),
         "reward": (RewardConfig,),
+        "reward.shaping": (ShapingConfig,),
         "simulator": (SimulatorConfig,),
         "behavior": (BehaviorConfig,),
         "ppo": (PPOConfig,),
         "evaluation": (EvaluationConfig,),
     }
-    found = models[parents[0]] if parents else (ExperimentConfig,)
+    found = models.get(".".join(parents), models[parents[0]]) if parents else (ExperimentConfig,)
     return [key for model in found for key in model.model_fields]

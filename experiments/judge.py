@@ -32,6 +32,7 @@ class Bench:
     config: EvaluationConfig
     reward_range: tuple[float, float] | None  # of an undiscounted stay: worst, best
     seed: int  # of the first simulated patient; the same for every policy
+    shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         estimates=estimate_reports(estimates, found.estimates.get("clinician", {}), bench.config, true),
         observed_value=_observed(bench) if one.kind == "clinician" else None,
         simulator_value=_interval(claimed),
+        shaped_value=_interval(_value(bench.shaped, one.simulated, bench, bench.config.simulator_stays)),
         true_value=_interval(true),
         true_difference=None if gap is None else Interval(value=gap[0], low=gap[1], high=gap[2]),
         constraints=_constraints(one, bench, claimed, true),

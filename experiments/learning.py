@@ -26,7 +26,7 @@ from .config import ExperimentConfig
 from .plan import REFERENCES, ppo_stage
 from .reading import Cohort
 from .stages import Run
-from .worth import reward_name, reward_options
+from .worth import reward_name, reward_options, shaped_of
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
         environment = simulator_of(config, cohort.task, patient, penalty)
+        environment = shaped_of(config, environment) or environment
         policy = _ppo(config, run, environment, start, penalty=penalty, first_seed=first_seed)
         trained.append(Trained(penalty, policy, unsupported_share(logged.tuning, policy, behavior)))
     candidates = tuple(trained[1:])

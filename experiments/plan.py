@@ -74,7 +74,9 @@ def plan_of(config: ExperimentConfig) -> Plan:
         add(f"reference_{name}", f"fitting the {name} model", "records", code=patients, **split)
     add("behavior", "fitting the clinician", "records", behavior=config.behavior.model_dump(), code=policies, **split)
     add("imitation", "imitating the clinician", "behavior", code=policies, **split)
-    reward = {"kind": reward_name(config), **reward_options(config)}
+    reward: dict[str, object] = {"kind": reward_name(config), **reward_options(config)}
+    if config.reward.shaping is not None:
+        reward["shaping"] = config.reward.shaping.model_dump()
     shared = config.ppo.model_dump(exclude={"penalties", "unsupported_limit"})
     trained = []
     for penalty in (0.0, *config.ppo.penalties):

@@ -28,7 +28,7 @@ from .show_records import show_checks
 from .sources import Rule, clinician, source, true_treatment
 from .stages import Run, write_text
 from .verdicts import judged_stage
-from .worth import reward_name, reward_of, reward_options
+from .worth import reward_name, reward_of, reward_options, shaped_of
 
 FIRST_SIMULATED = 10**12  # seeds of patients met in evaluation, far from any cohort's
 FIRST_TRAINING = 2 * 10**12  # ... and in training
@@ -69,6 +69,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         config=config.evaluation,
         reward_range=reward_of(config, task.spec, task.horizon * task.interval).meaning.bounds,
         seed=FIRST_SIMULATED + config.seed * 10**9,
+        shaped=shaped_of(config, learned.simulator),
     )
     everyone = policies_to_judge(
         learned.behavior,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..contracts import Spec
+from ..contracts import Spec, Treatment
 from ..envs import REWARDS, reward
 from ..envs.rewards import Reward
+from ..envs.shaping import Severity, shaped
 from .config import ConfigError, ExperimentConfig, SimulatedCohort
 from .sources import source
 
@@ -31,3 +32,15 @@ def reward_options(config: ExperimentConfig) -> dict[str, float]:
 def reward_of(config: ExperimentConfig, spec: Spec, hours: float) -> Reward:
     """The reward of a run over `hours` to the horizon."""
     return reward(reward_name(config), spec, hours, **reward_options(config))
+
+
+def shaped_of(config: ExperimentConfig, treatment: Treatment) -> Treatment | None:
+    """The treatment as policies of a run learn in it where its reward is shaped; ConfigError for an unknown feature."""
+    shaping = config.reward.shaping
+    if shaping is None:
+        return None
+    try:
+        severity = Severity(treatment.spec, shaping.severity)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"reward.shaping.severity: {error.args[0]}") from None
+    return shaped(treatment, severity, discount=config.evaluation.discount, keeps_optimum=shaping.keeps_optimum)
