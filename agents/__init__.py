@@ -19,5 +19,6 @@ AGENTS: dict[str, str] = {
     "implicit_q": "implicit_q:fit_implicit_q",
     "td3_bc": "td3_bc:fit_td3_bc",  # of continuous doses
     "ppo": "sb3:fit_ppo",
+    "dqn": "sb3_dqn:fit_dqn",
     "masked_ppo": "masked_ppo:fit_masked_ppo",
 }

@@ -15,6 +15,7 @@ from .baselines import ConstantPolicy
 from .batch_constrained import SupportedPolicy
 from .behavior.policy import BehaviorPolicy
 from .behavior.sites import SitedPolicy
+from .clipped_gaussian import ClippedGaussianPolicy
 from .gaussian import GaussianPolicy
 from .greedy import GreedyPolicy
 from .network import NetworkPolicy
@@ -44,6 +45,8 @@ _CLASSES: tuple[type[Savable], ...] = (
     GreedyPolicy,
     SupportedPolicy,
     GaussianPolicy,
+    ClippedGaussianPolicy,
+    GreedyPolicy,
     TreePolicy,
 )
 KINDS = {cls.kind: cls for cls in _CLASSES}

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from ..contracts import Progress, silent
 from .mlp import MLP, Activation
 from .network import NetworkPolicy
+from .sb3_tools import Reporter, seeded_apart
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,7 @@ class PPOConfig:
     value_weight: float = 0.5
     max_grad_norm: float = 0.5
     target_kl: float | None = None
+    log_std: float = -1.0  # of continuous actions, at first: their range is -1..1
     threads: int = 1  # two threads on a busy machine are slower than one
 
 
@@ -60,19 +57,24 @@ def fit_ppo(
             "PPO here needs Discrete actions and Box observations, "
             f"got {source.action_space} and {source.observation_space}"
         )
-    with _seeded_apart(config.threads):
-        model = _ppo(source, config, seed)
+    with seeded_apart(config.threads):
+        model = ppo_of(source, config, seed)
         if start is not None:
             _begin_at(model, start.network)
-        model.learn(config.steps, callback=_Reporter(config.steps, progress))
+        model.learn(config.steps, callback=Reporter(config.steps, progress, "PPO"))
         return export(model)
 
 
 def export(model: PPO) -> NetworkPolicy:
     """The actor of a trained PPO as a policy of our own, with identical probabilities; weights are copied."""
+    return NetworkPolicy(actor_of(model))
+
+
+def actor_of(model: PPO) -> MLP:
+    """The network from observations to logits, or to the means of continuous actions; weights are copied."""
     actor = [layer for layer in model.policy.mlp_extractor.policy_net if not isinstance(layer, nn.Flatten)]
     activation: Activation = "tanh" if any(isinstance(layer, nn.Tanh) for layer in actor) else "relu"
-    return NetworkPolicy(MLP.of(nn.Sequential(*actor, model.policy.action_net).cpu(), activation))
+    return MLP.of(nn.Sequential(*actor, model.policy.action_net).cpu(), activation)
 
 
 def _begin_at(model: PPO, network: MLP) -> None:
@@ -88,7 +90,8 @@ def _begin_at(model: PPO, network: MLP) -> None:
             layer.bias.copy_(bias)
 
 
-def _ppo(vec_env: VecEnv, config: PPOConfig, seed: int) -> PPO:
+def ppo_of(vec_env: VecEnv, config: PPOConfig, seed: int) -> PPO:
+    """An untrained PPO with these settings; ValueError where a rollout does not split into equal minibatches."""
     frames = config.rollout * vec_env.num_envs
     if frames % config.minibatches:
         raise ValueError(f"{frames} decisions a rollout do not split into {config.minibatches} equal minibatches")
@@ -109,36 +112,8 @@ def _ppo(vec_env: VecEnv, config: PPOConfig, seed: int) -> PPO:
         policy_kwargs={
             "net_arch": list(config.hidden),
             "activation_fn": nn.ReLU if config.activation == "relu" else nn.Tanh,
+            "log_std_init": config.log_std,
         },
         seed=seed,
         device="cpu",  # small networks: moving each step to an accelerator costs more than it saves
     )
-
-
-class _Reporter(BaseCallback):
-    """Passes progress on once per rollout."""
-
-    def __init__(self, steps: int, progress: Progress) -> None:
-        super().__init__()
-        self._steps, self._progress = steps, progress
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        self._progress(min(1.0, self.num_timesteps / self._steps), "training PPO")
-
-
-@contextmanager
-def _seeded_apart(threads: int) -> Iterator[None]:
-    """Let a library seed the global generators, and put them and torch's threads back afterwards."""
-    before = torch.get_num_threads()
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - what SB3 seeds
-    torch.set_num_threads(threads)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        torch.set_num_threads(before)

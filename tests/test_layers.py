@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SB3_AGENTS = {"agents/sb3.py", "agents/sb3_dqn.py", "agents/sb3_gaussian.py"}
 FOLDERS = {
     "trajectories": {"contracts"},
     "patient_models": {"contracts", "trajectories"},
@@ -17,8 +18,14 @@ FOLDERS = {
     "benchmarks": {"contracts", "trajectories", "patient_models", "envs", "agents", "evaluation"},
 }
 HEAVY = {
-    "gymnasium": {"__init__.py", "envs/gym_env.py", "envs/vector_env.py", "envs/sb3_vec.py", "agents/sb3.py"},
-    "stable_baselines3": {"envs/sb3_vec.py", "agents/sb3.py", "benchmarks/stepping.py", "benchmarks/learners.py"},
+    "gymnasium": {"__init__.py", "envs/gym_env.py", "envs/vector_env.py", "envs/sb3_vec.py", *SB3_AGENTS},
+    "stable_baselines3": {
+        "envs/sb3_vec.py",
+        "agents/sb3_tools.py",
+        *SB3_AGENTS,
+        "benchmarks/stepping.py",
+        "benchmarks/learners.py",
+    },
     "sb3_contrib": {"envs/sb3_vec.py", "agents/sb3.py"},
     "pandas": {"trajectories/convert.py", "trajectories/meds.py", "evaluation/tables.py"},
     "matplotlib": {

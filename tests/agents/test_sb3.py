@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from posology.agents.sb3 import PPOConfig, _ppo, export, fit_ppo
+from posology.agents.sb3 import PPOConfig, export, fit_ppo, ppo_of
 from posology.envs import sb3_env, treatment
 from posology.trajectories.rollout import rollout
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_exported_probabilities_are_identical(identity_env, make_logged, activation):
-    model = _ppo(identity_env(), PPOConfig(rollout=8, activation=activation, hidden=(16, 8)), seed=0)
+    model = ppo_of(identity_env(), PPOConfig(rollout=8, activation=activation, hidden=(16, 8)), seed=0)
     model.learn(2000)
     obs = make_logged(200, 0).obs[:, 0]
     with torch.no_grad():
@@ -22,7 +22,7 @@ def test_exported_probabilities_are_identical(identity_env, make_logged, activat
 
 
 def test_the_export_does_not_follow_further_training(identity_env, make_logged):
-    model, obs = _ppo(identity_env(), PPOConfig(rollout=8), seed=0), make_logged(20, 0).obs[:, 0]
+    model, obs = ppo_of(identity_env(), PPOConfig(rollout=8), seed=0), make_logged(20, 0).obs[:, 0]
     policy = export(model)
     before = policy.probs(obs, None)
     model.learn(1000)
