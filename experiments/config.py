@@ -85,7 +85,7 @@ class BehaviorConfig(_Frozen):
 
 
 class PPOConfig(_Frozen):
-    """Stable-Baselines3 PPO in the learned environment, once per penalty; one is chosen by support."""
+    """Learning in the learned environment, once per penalty; one policy is chosen by support."""
 
     steps: Count = 300_000
     environments: Count = 256
@@ -124,6 +124,7 @@ class ExperimentConfig(_Frozen):
     reward: RewardConfig = RewardConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     behavior: BehaviorConfig = BehaviorConfig()
+    learner: Literal["ppo", "dqn"] = "ppo"  # what learns in the simulator, with the steps and penalties of `ppo`
     ppo: PPOConfig = PPOConfig()
     blends: tuple[Share, ...] = (0.1, 0.3)
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -36,6 +36,7 @@ def policies_to_judge(
     spec: Spec,
     clinician: Clinician | None,
     rules: tuple[Rule, ...],
+    learner: str = "ppo",
 ) -> list[Judged]:
     """Everyone that a run judges, for patients of `spec`; `clinician` and `rules` only where the truth is known.
 
@@ -72,38 +73,40 @@ def policies_to_judge(
     judged += [Judged(r.name, r.label, "baseline", r.text, None, None, r.acting()) for r in rules]
     judged += [
         Judged(
-            "ppo_unpenalised",
-            "PPO, no penalty",
+            f"{learner}_unpenalised",
+            f"{learner.upper()}, no penalty",
             "unpenalised",
-            "PPO trained in the learned simulator, free to exploit its errors.",
+            f"{learner.upper()} trained in the learned simulator, free to exploit its errors.",
             unpenalised,
             unpenalised,
             unpenalised,
         ),
         Judged(
-            "ppo",
-            "PPO, penalised",
+            learner,
+            f"{learner.upper()}, penalised",
             "penalised",
-            "PPO trained where the ensemble agrees; penalty chosen by support on tuning patients.",
+            f"{learner.upper()} trained where the ensemble agrees; penalty chosen by support on tuning patients.",
             penalised,
             penalised,
             penalised,
         ),
     ]
-    return judged + [_blend(penalised, behavior, clinician, share) for share in shares]
+    return judged + [_blend(penalised, behavior, clinician, share, learner=learner) for share in shares]
 
 
-def _blend(policy: DiscretePolicy, behavior: DiscretePolicy, clinician: Clinician | None, share: float) -> Judged:
+def _blend(
+    policy: DiscretePolicy, behavior: DiscretePolicy, clinician: Clinician | None, share: float, *, learner: str
+) -> Judged:
     fitted = Blend(policy, behavior, share)
     return Judged(
         f"blend_{round(100 * share)}",
-        f"Blend, {share:.0%} PPO",
+        f"Blend, {share:.0%} {learner.upper()}",
         "blend",
-        f"Each decision follows the penalised PPO with probability {share:.0%}, else the clinicians.",
+        f"Each decision follows the penalised {learner.upper()} with probability {share:.0%}, else the clinicians.",
         fitted,
         fitted,
         Blend(policy, clinician or behavior, share),
-        base="ppo",
+        base=learner,
         share=share,
     )
 

@@ -1,4 +1,4 @@
-"""The learning stages of a run: simulator and reference models, the fitted clinician, and PPO under each penalty."""
+"""The learning stages of a run: simulator and reference models, the fitted clinician, a policy under each penalty."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData
 from ..agents.save import load_policy, save_policy
 from ..agents.sb3 import PPOConfig, fit_ppo
+from ..agents.sb3_dqn import DQNConfig, fit_dqn
 from ..agents.selection import Candidate, select
 from ..agents.support import unsupported_share
-from ..contracts import Decisions, DiscretePolicy, PatientModel, Progress, Treatment
+from ..contracts import Decisions, DiscretePolicy, PatientModel, Policy, Progress, Treatment
 from ..envs import decisions, sb3_env, treatment
 from ..patient_models import load_model, model
 from ..patient_models.learned_affine import Affine
@@ -23,7 +24,7 @@ from ..patient_models.tabular import Tabular
 from ..trajectories.checkpoint import Checkpoint
 from ..trajectories.task import Task
 from .config import ExperimentConfig
-from .plan import REFERENCES, ppo_stage
+from .plan import REFERENCES, learner_stage
 from .reading import Cohort
 from .stages import Run
 from .worth import reward_name, reward_options, shaped_of
@@ -31,7 +32,7 @@ from .worth import reward_name, reward_options, shaped_of
 
 @dataclass(frozen=True)
 class Trained:
-    """PPO under one penalty, and how far it stays within what clinicians do, on tuning patients."""
+    """A policy learned under one penalty, and how far it stays within what clinicians do, on tuning patients."""
 
     penalty: float
     policy: DiscretePolicy
@@ -85,7 +86,7 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     for penalty in (0.0, *config.ppo.penalties):
         environment = simulator_of(config, cohort.task, patient, penalty)
         environment = shaped_of(config, environment) or environment
-        policy = _ppo(config, run, environment, start, penalty=penalty, first_seed=first_seed)
+        policy = _trained(config, run, environment, start, penalty=penalty, first_seed=first_seed)
         trained.append(Trained(penalty, policy, unsupported_share(logged.tuning, policy, behavior)))
     candidates = tuple(trained[1:])
     chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
@@ -151,7 +152,7 @@ def _start(run: Run, logged: LoggedData, behavior: BehaviorPolicy, seed: int) ->
     return found
 
 
-def _ppo(
+def _trained(
     config: ExperimentConfig,
     run: Run,
     environment: Treatment,
@@ -160,13 +161,20 @@ def _ppo(
     penalty: float,
     first_seed: int,
 ) -> DiscretePolicy:
-    settings = PPOConfig(steps=config.ppo.steps, discount=config.evaluation.discount)
+    """What the run's learner makes of an environment; PPO starts from the imitated clinician, DQN from nothing."""
+    steps, discount = config.ppo.steps, config.evaluation.discount
 
     def fit(folder: Path, progress: Progress) -> None:
         env = sb3_env(environment, config.ppo.environments, seed=first_seed, device=config.device)
-        save_policy(fit_ppo(env, settings, start=start, seed=config.seed, progress=progress), folder / "policy")
+        policy: Policy
+        if config.learner == "dqn":
+            policy = fit_dqn(env, DQNConfig(steps=steps, discount=discount), seed=config.seed, progress=progress)
+        else:
+            settings = PPOConfig(steps=steps, discount=discount)
+            policy = fit_ppo(env, settings, start=start, seed=config.seed, progress=progress)
+        save_policy(policy, folder / "policy")
 
-    return run.stage(ppo_stage(penalty), fit, _load_policy)
+    return run.stage(learner_stage(config, penalty), fit, _load_policy)
 
 
 def _load_patient(folder: Path) -> LSTMEnsemble | Affine | Tabular:

@@ -80,9 +80,10 @@ def plan_of(config: ExperimentConfig) -> Plan:
     shared = config.ppo.model_dump(exclude={"penalties", "unsupported_limit"})
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
-        title = f"training PPO, penalty {penalty:g}" if penalty else "training PPO without penalty"
+        learner = config.learner.upper()
+        title = f"training {learner}, penalty {penalty:g}" if penalty else f"training {learner} without penalty"
         settings = {"penalty": penalty, "ppo": shared, "reward": reward, "discount": config.evaluation.discount}
-        trained.append(ppo_stage(penalty))
+        trained.append(learner_stage(config, penalty))
         add(trained[-1], title, "simulator", "imitation", code=policies, **settings, **split)
     references = [f"reference_{name}" for name in REFERENCES]
     add("fidelity", "testing the simulator", "simulator", *references, code=verdicts, **split)
@@ -103,9 +104,9 @@ def plan_of(config: ExperimentConfig) -> Plan:
     return plan
 
 
-def ppo_stage(penalty: float) -> str:
-    """Name of the stage that trains PPO under `penalty`."""
-    return f"ppo_{penalty:g}"
+def learner_stage(config: ExperimentConfig, penalty: float) -> str:
+    """Name of the stage in which the learner of a run trains under `penalty`."""
+    return f"{config.learner}_{penalty:g}"
 
 
 def _add_records(cohort: AnyCohort, seed: int, add: Callable[..., None], prefix: str = "") -> None:

@@ -80,6 +80,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         spec=task.spec,
         clinician=known.clinician if known else None,
         rules=known.rules if known else (),
+        learner=config.learner,
     )
     simulator = fidelity_stage(config, run, cohort, learned)
     external = external_stage(config, run, cohort, learned, simulator)

@@ -44,6 +44,13 @@ class KnownTruth:
     care: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # ... and of the clinician
 
 
+_OBSERVABLE_RULE = Rule(
+    "observable_rule",
+    "Observable rule",
+    "A protocol on what is visible (pressure target by hypertension, rhythm, film); it keeps a memory.",
+    "sepsis_protocols:ObservableRule",
+)
+
 SOURCES = {
     "sepsis": KnownTruth(
         environment="posology/Sepsis-v0",
@@ -51,14 +58,16 @@ SOURCES = {
         task="sepsis_simulated",
         memory="sepsis_memory:COLUMN",
         model="composite sepsis model",
-        rules=(
-            Rule(
-                "observable_rule",
-                "Observable rule",
-                "A protocol on what is visible (pressure target by hypertension, rhythm, film); it keeps a memory.",
-                "sepsis_protocols:ObservableRule",
-            ),
-        ),
+        rules=(_OBSERVABLE_RULE,),
+    ),
+    "sepsis_hourly": KnownTruth(
+        environment="posology/Sepsis-v0",
+        clinician="sepsis_clinician:SepsisClinician",
+        task="sepsis_simulated_hourly",
+        memory="sepsis_memory:COLUMN",
+        model="composite sepsis model, hour by hour",
+        rules=(_OBSERVABLE_RULE,),
+        options=MappingProxyType({"interval_hours": 1.0, "horizon": 72}),
     ),
     "tumor": KnownTruth(
         environment="posology/Tumor-v0",

@@ -27,6 +27,7 @@ from ..trajectories.ward import Ward, decide, open_ward
 from .config import ConfigError, ExperimentConfig, SimulatedCohort, load_config
 from .judged import Actor, Judged, policies_to_judge
 from .learning import simulator_of
+from .plan import learner_stage
 from .progress import bar
 from .runner import FIRST_SIMULATED, Known, known_truth
 from .sources import source
@@ -133,7 +134,10 @@ class _Finished:
         if not (folder / "config.yaml").is_file():
             raise ConfigError(f"no run in {folder}: expected the folder that `posology run` names, with config.yaml")
         config = load_config(folder / "config.yaml")
-        needed = [REPORT_FILE, *(f"{stage}/stage.json" for stage in ("simulator", "behavior", "ppo_0"))]
+        needed = [
+            REPORT_FILE,
+            *(f"{stage}/stage.json" for stage in ("simulator", "behavior", learner_stage(config, 0))),
+        ]
         missing = [name for name in needed if not (folder / name).is_file()]
         if missing:
             raise ConfigError(f"the run in {folder} is not finished: {missing[0]} is missing; run it again to go on")
@@ -141,9 +145,9 @@ class _Finished:
 
     @property
     def trained(self) -> dict[str, float]:
-        """Penalty by stage, of PPO under every penalty tried."""
+        """Penalty by stage, of the policies under every penalty tried."""
         chosen = self.report.selection
-        return {f"ppo_{c.penalty:g}": c.penalty for c in chosen.candidates} if chosen else {}
+        return {learner_stage(self.config, c.penalty): c.penalty for c in chosen.candidates} if chosen else {}
 
     @property
     def known(self) -> list[str]:
@@ -154,7 +158,8 @@ class _Finished:
     def chosen(self) -> str:
         """The stage of the penalised policy."""
         selection = self.report.selection
-        return next((f"ppo_{c.penalty:g}" for c in selection.candidates if c.chosen), "ppo_0") if selection else "ppo_0"
+        penalties = [c.penalty for c in selection.candidates if c.chosen] if selection else []
+        return learner_stage(self.config, penalties[0] if penalties else 0)
 
     def policy(self, stage: str) -> DiscretePolicy:
         """The policy of a stage."""
@@ -178,16 +183,18 @@ def _judged(run: _Finished, policy: str, behavior: DiscretePolicy, known: Known 
     everyone = policies_to_judge(
         behavior,
         baselines,
-        run.policy("ppo_0"),
+        run.policy(learner_stage(run.config, 0)),
         penalised,
         run.config.blends,
         spec=run.simulator().spec,
         clinician=known.clinician if known else None,
         rules=known.rules if known else (),
+        learner=run.config.learner,
     )
     judged = {one.name: one for one in everyone}
     if policy in run.trained:
-        return replace(judged["ppo"], label=f"PPO, penalty {run.trained[policy]:g}")
+        learner = run.config.learner
+        return replace(judged[learner], label=f"{learner.upper()}, penalty {run.trained[policy]:g}")
     if policy not in judged:
         raise ConfigError(f"{policy!r} acts where the truth is known, not in the learned simulator")
     return judged[policy]

@@ -37,25 +37,47 @@ def shipped_tasks() -> list[str]:
 
 def load_task(path_or_name: str | Path) -> Task:
     """The task in a YAML file, or the shipped task of that name; TaskError says what is wrong and where."""
-    name = str(path_or_name)
-    if name in shipped_tasks():
-        return parse_task((resources.files(__package__) / "tasks" / f"{name}.yaml").read_text("utf-8"), name)
-    path = Path(name)
-    if not path.is_file():
-        raise TaskError(
-            f"no task file {name!r}; give a path, or one of the shipped tasks: {', '.join(shipped_tasks())}"
-        )
-    return parse_task(path.read_text("utf-8"), name)
+    return parse_task(_text(str(path_or_name)), str(path_or_name))
 
 
 def parse_task(text: str, source: str) -> Task:
-    """The task in a YAML text; `source` names it in errors."""
+    """The task in a YAML text; `source` names it in errors.
+
+    With `extends: NAME` it is the task of that name or path but for what the text says: mappings are merged key by
+    key, everything else is replaced.
+    """
     try:
-        return Task.model_validate(yaml.load(text, _StrictLoader))
+        return Task.model_validate(_extended(yaml.load(text, _StrictLoader), (source,)))
     except ValidationError as error:
         raise TaskError(f"task {source}:\n" + "\n".join(f"  {_line(e)}" for e in error.errors())) from None
     except (TaskError, yaml.YAMLError) as error:
         raise TaskError(f"task {source}: {error}") from None
+
+
+def _text(name: str) -> str:
+    if name in shipped_tasks():
+        return (resources.files(__package__) / "tasks" / f"{name}.yaml").read_text("utf-8")
+    if not Path(name).is_file():
+        raise TaskError(
+            f"no task file {name!r}; give a path, or one of the shipped tasks: {', '.join(shipped_tasks())}"
+        )
+    return Path(name).read_text("utf-8")
+
+
+def _extended(content: Any, sources: tuple[str, ...]) -> Any:
+    """The content of a task file on top of what it extends; `sources` led here."""
+    if not isinstance(content, dict) or "extends" not in content:
+        return content
+    base, own = str(content["extends"]), {key: value for key, value in content.items() if key != "extends"}
+    if base in sources:
+        raise TaskError(f"extends: {' extends '.join((*sources, base))}; a task cannot extend itself")
+    return _merged(_extended(yaml.load(_text(base), _StrictLoader), (*sources, base)), own)
+
+
+def _merged(base: Any, own: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(own, dict):
+        return own
+    return base | {key: _merged(base[key], value) if key in base else value for key, value in own.items()}
 
 
 def _line(error: Any) -> str:

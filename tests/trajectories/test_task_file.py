@@ -98,3 +98,23 @@ def test_no_yaml_is_an_error_with_its_source() -> None:
         parse_task("a: [", "broken")
     with pytest.raises(TaskError, match="task empty"):
         parse_task("", "empty")
+
+
+def test_a_task_extends_another_but_for_what_it_says(tmp_path):
+    hourly, usual = load_task("sepsis_simulated_hourly"), load_task("sepsis_simulated")
+    assert (hourly.interval, hourly.horizon) == (1, 72) and hourly.spec == usual.spec
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: sepsis_simulated\nname: own\nfeatures:\n  map:\n    max_age: 5\n", "utf-8")
+    changed = load_task(own)
+    assert changed.name == "own" and changed.features["map"].max_age == 5
+    assert changed.features["map"].codes == usual.features["map"].codes
+    assert changed.features["lactate"] == usual.features["lactate"] and changed.drugs == usual.drugs
+
+
+def test_a_task_that_extends_nothing_or_itself_is_refused(tmp_path):
+    loop = tmp_path / "loop.yaml"
+    loop.write_text(f"extends: {loop}\n", "utf-8")
+    with pytest.raises(TaskError, match="cannot extend itself"):
+        load_task(loop)
+    with pytest.raises(TaskError, match="no task file 'sepsys'"):
+        parse_task("extends: sepsys\n", "mine")
