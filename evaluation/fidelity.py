@@ -152,6 +152,7 @@ def feature_errors(name: str, errors: Errors, ahead: int) -> list[FeatureError]:
             decisions=ahead,
             crps=float(errors.mean_crps[i]),
             within_50=float(half[i]),
+            transforms=tuple(map(float, errors.transforms[i])) if errors.transform.size else (),
             within_95=float(most[i]),
         )
         for i, feature in enumerate(errors.features)

@@ -19,6 +19,7 @@ from ..trajectories.scaling import Scaler
 from .off_policy.logged import Array
 
 BOUND = 8.0  # scaled values are clipped to +-BOUND, so that one charting extreme cannot decide a comparison
+_BINS = 10
 _BLOCK = 20_000  # simulated rows at a time
 _CENTRAL = (0.6744897501960817, 1.959963984540054)  # half-widths of the central 50 and 95 % of a normal, in SD
 
@@ -47,6 +48,7 @@ class Errors:
     risk: Array = field(repr=False)  # (R,) predicted probability of death within these decisions
     died: Array = field(repr=False)  # (R,) 1 where it came true
     stay: Array = field(repr=False)  # (R,) the stay that a risk belongs to
+    transform: Array = field(default_factory=lambda: np.zeros((0, 0, _BINS)), repr=False)  # (blocks, D, 10) counts
 
     @property
     def rmse(self) -> Array:
@@ -62,6 +64,11 @@ class Errors:
     def mean_crps(self) -> Array:
         """Mean continuous ranked probability score (D,), in half-widths of the reference range."""
         return _ratio(self.crps, self.count)
+
+    @property
+    def transforms(self) -> Array:
+        """Share (D, 10) of probability integral transforms in ten equal bins; .1 each of a calibrated forecast."""
+        return _ratio(self.transform, self.transform.sum(2, keepdims=True))
 
     @property
     def coverage(self) -> tuple[Array, Array]:
@@ -164,6 +171,7 @@ def _scored(
         risk=risk[known].double().cpu().numpy(),
         died=died[known].double().cpu().numpy(),
         stay=(stay[known] + first).double().cpu().numpy(),
+        transform=_histogram(ndtr(z), seen),
     )
 
 
@@ -172,6 +180,13 @@ def _crps(z: Tensor, sd: Tensor) -> Tensor:
     density = torch.exp(-0.5 * z.square()) / math.sqrt(2 * math.pi)
     score: Tensor = sd * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))
     return score
+
+
+def _histogram(transform: Tensor, seen: Tensor) -> Array:
+    """How many of the probability integral transforms (R, D) that were `seen` fall into each bin (1, D, 10)."""
+    place = (transform * _BINS).long().clamp(0, _BINS - 1)
+    counts = (torch.nn.functional.one_hot(place, _BINS) * seen[..., None]).sum(0, keepdim=True)
+    return np.asarray(counts.double().cpu().numpy())
 
 
 def _mixed(mean: Tensor, sd: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:

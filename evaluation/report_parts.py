@@ -176,6 +176,7 @@ class FeatureError(Frozen):
     crps: Number = None  # continuous ranked probability score, in the same scale; lower is better
     within_50: Number = None  # share of measured values inside the central 50 % of the forecast
     within_95: Number = None
+    transforms: tuple[Number, ...] = ()  # share of probability integral transforms in ten equal bins; .1 each at best
 
 
 class ErrorComparison(Frozen):

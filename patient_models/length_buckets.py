@@ -1,19 +1,16 @@
-"""Batches of stays of about the same length: no time is spent on padding."""
+"""A batch of stays in buckets of about the same length: hardly any time is spent on padding."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-POOL = 8  # batches that are sorted by length together: few enough to stay random, many enough to be alike
+BUCKET = 128  # stays at most: enough to keep a processor busy, few enough to be alike
 
 
-def length_buckets(length: Tensor, size: int, generator: torch.Generator) -> list[Tensor]:
-    """Row numbers of stays of `length` (N,) in random batches of at most `size`, each stay in one of them.
+def length_buckets(rows: Tensor, length: Tensor) -> list[Tensor]:
+    """The stays `rows` (B,) of a batch, whose lengths are `length` (N,)[rows], in buckets of similar ones.
 
-    Stays are shuffled, sorted by length within pools of POOL batches, and the batches shuffled again.
+    A batch stays the random sample that it was: buckets are for computing, not for updating. Batches of one length
+    would be batches of one fate, since whoever dies early has a short stay, and hazards would sway with each update.
     """
-    batches: list[Tensor] = []
-    for pool in torch.randperm(len(length), generator=generator).split(POOL * size):
-        batches.extend(pool[length[pool].argsort(stable=True)].split(size))
-    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+    return list(rows[length[rows].argsort(stable=True)].split(BUCKET))

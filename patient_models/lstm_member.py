@@ -126,15 +126,16 @@ def train_epoch(
     bfloat16: bool,
     generator: torch.Generator,
 ) -> None:
-    """One pass over the examples, in batches of `size` stays of about one length, each cut at its longest."""
+    """One pass over the examples in random batches of `size` stays, each computed in buckets of about one length."""
     train, each = data
     length = train.mask.sum(1)
     decisions = float((length * each).sum()) / len(each)
-    for rows in length_buckets(length, size, generator):
-        batch = train.rows(rows, int(length[rows].max()))
-        nats = negative_log_likelihood(network(batch.inputs, bfloat16), batch)
+    for rows in torch.randperm(len(each), generator=generator).split(size):
         optimiser.zero_grad()
-        ((nats * each[rows]).mean() / decisions).backward()
+        for bucket in length_buckets(rows, length):
+            batch = train.rows(bucket, int(length[bucket].max()))
+            nats = negative_log_likelihood(network(batch.inputs, bfloat16), batch)
+            ((nats * each[bucket]).sum() / (len(rows) * decisions)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
 

@@ -102,6 +102,14 @@ def test_errors_of_the_true_model_are_its_noise(stays):
         assert np.allclose(errors.nll, math.log(SD * math.sqrt(k)) + bits, atol=0.06)
 
 
+def test_transforms_of_the_true_model_are_uniform_and_those_of_a_biased_one_lean(stays):
+    for k, errors in forecast_errors(Walk(), stays, (1, 4), copies=64).items():
+        assert errors.transforms.shape == (2, 10) and np.allclose(errors.transforms.sum(1), 1), k
+        assert np.abs(errors.transforms - 0.1).max() < 0.03
+    biased = forecast_errors(Walk(0.1), stays)[1].transforms
+    assert (biased[:, 0] > 0.2).all() and (biased[:, 9] < 0.06).all()
+
+
 def test_only_what_was_measured_of_the_living_counts(stays):
     errors = forecast_errors(Walk(), stays)[1]
     observed = stays.mask.clone()
@@ -118,6 +126,7 @@ def test_blocks_change_nothing(stays, monkeypatch):
     monkeypatch.setattr("posology.evaluation.fidelity_forecasts._BLOCK", 100)
     parts = forecast_errors(Walk(0.05), stays, (1, 3), copies=4, every=2)
     for k in (1, 3):
+        assert np.array_equal(whole[k].transforms, parts[k].transforms)
         assert np.allclose(whole[k].square, parts[k].square)
         assert np.array_equal(whole[k].risk, parts[k].risk) and np.array_equal(whole[k].died, parts[k].died)
 

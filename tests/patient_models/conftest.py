@@ -94,8 +94,8 @@ def toy() -> Trajectories:
 
 @pytest.fixture(scope="session")
 def sepsis() -> Trajectories:
-    """1,500 stays to learn from, 300 to stop on, 600 held out: rows 0, 1500 and 1800 on."""
-    return rollout(treatment("posology/Sepsis-v0"), SepsisClinician(), 2400, seed=11).trajectories
+    """1,500 stays to learn from, 300 to stop on, 1,800 held out: rows 0, 1500 and 1800 on."""
+    return rollout(treatment("posology/Sepsis-v0"), SepsisClinician(), 3600, seed=11).trajectories
 
 
 @pytest.fixture
