@@ -17,7 +17,7 @@ from .weighted_doubly_robust import weighted_doubly_robust
 
 _RESAMPLES = 200  # from which the interval of the full-length return is taken
 _LEVEL = 0.9  # of that interval
-_CRITIC = 0.5  # share of the blend from which it rests on the critic
+_CRITIC = 0.05  # share of shorter returns from which the blend rests on the critic
 
 
 def magic(
@@ -36,15 +36,16 @@ def magic(
     g^(j) = mean v_0 + sum_{t <= j} sum_i w_it g^t (r_it + g v_it+1 - q_it) / sum_i w_it, from j = -1, the critic
     alone, to the last, weighted doubly robust. x minimises x'(Omega + b b')x on the simplex: Omega is the covariance
     of the partial returns (linearised, since a denominator held fixed overstates it), b_j the distance of g^(j) from
-    the 90 % percentile bootstrap interval of the last. Thomas & Brunskill (2016), algorithm 1. Where more than half
-    of x is the critic's the verdict is model-based. Arrays as in `weighted_doubly_robust`; `cluster` (N,) groups the
-    stays of one patient. In resamples the returns and b are new, Omega and the width of the interval are kept.
+    the 90 % percentile bootstrap interval of the last. Thomas & Brunskill (2016), algorithm 1. Unless x is all but
+    the last alone the verdict is model-based, since the interval leaves the critic's bias out. Arrays as in
+    `weighted_doubly_robust`; `cluster` (N,) groups the stays of one patient. In resamples the returns and b are new,
+    Omega and the width of the interval are kept.
     """
     full = weighted_doubly_robust(reward, log_ratio, mask, q, v, discount=discount)
     groups = None if cluster is None else cluster_of(cluster, len(full))
     blend = Blended.of(full.num, full.den, groups, seed)
     num, den = blend.terms()
-    critic = float(blend.shares(blend.partial(np.ones((1, len(full)))))[0, 0])
+    critic = 1 - float(blend.shares(blend.partial(np.ones((1, len(full)))))[0, -1])
     return Estimate(
         "magic",
         num,
@@ -53,7 +54,7 @@ def magic(
         weights=full.weights,
         statistic=blend,
         model_based=critic > _CRITIC,
-        notes=(f"{critic:.0%} of the blend is the critic alone",),
+        notes=(f"{critic:.0%} of the blend follow the critic from some decision on",),
     )
 
 

@@ -69,14 +69,17 @@ def draw_doses(rng: Random, stays: int, far: float) -> Cohort:
 
 @cache
 def doses_truth(far: float) -> float:
-    """By the chances of four million stays on target: their standard error is under 1e-4."""
+    """By the distribution of the summed quality: its grid of 0.005 moves no value by more than 1e-6."""
     _, wanted, quality = _dose_tables(far)
-    rng, chances = np.random.default_rng(2), []
-    for _ in range(40):
-        length = rng.integers(4, 19, 100_000)
-        action = np.searchsorted(np.cumsum(wanted)[:-1], rng.random((100_000, 18)))
-        gained = np.where(np.arange(18) < length[:, None], quality[action], 0).sum(1)
-        chances.append(_sigmoid(1 + gained / 6).mean())
+    step, size = 0.005, 2**15
+    place = quality / step
+    below = np.floor(place).astype(int)
+    density = np.zeros(size)  # a negative sum wraps around
+    np.add.at(density, below % size, wanted * (1 - (place - below)))
+    np.add.at(density, (below + 1) % size, wanted * (place - below))
+    total = np.fft.fftfreq(size, 1 / size) * step
+    wave = np.fft.fft(density)
+    chances = [float(np.fft.ifft(wave**length).real @ _sigmoid(1 + total / 6)) for length in range(4, 19)]
     return float(np.mean(chances))
 
 

@@ -30,13 +30,13 @@ ONES = np.ones(N)
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(101, "supported"), (99, "weak"), (51, "weak"), (49, "not evaluable"), (1, "not evaluable")]
+    ("count", "expected"), [(51, "supported"), (49, "weak"), (21, "weak"), (19, "not evaluable"), (1, "not evaluable")]
 )
 def test_effective_sample_size(count: int, expected: str) -> None:
     assert label(weights(followers(count))) == expected
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.049, "supported"), (0.06, "weak"), (0.11, "not evaluable")])
+@pytest.mark.parametrize(("share", "expected"), [(0.099, "supported"), (0.11, "weak"), (0.21, "not evaluable")])
 def test_largest_share(share: float, expected: str) -> None:
     w = np.full(N, (1 - share) / (N - 1))
     w[7] = share
@@ -47,11 +47,12 @@ def test_largest_share(share: float, expected: str) -> None:
 @pytest.mark.parametrize(
     ("mean", "expected"),
     [
-        (1.24, "supported"),
-        (0.81, "supported"),
-        (1.3, "weak"),
-        (0.79, "weak"),
-        (2.1, "not evaluable"),
+        (1.09, "supported"),
+        (0.92, "supported"),
+        (1.11, "weak"),
+        (0.9, "weak"),
+        (1.26, "not evaluable"),
+        (0.79, "not evaluable"),
         (0.43, "not evaluable"),
     ],
 )
@@ -60,23 +61,23 @@ def test_mean_weight(mean: float, expected: str) -> None:
 
 
 def test_the_worst_decision_time_decides() -> None:
-    assert label(weights(ONES, followers(70), ONES)) == "weak"
-    verdict = judge([weights(ONES, followers(70), ONES)], None, 0.5, Thresholds())
-    assert verdict.reasons == ("effective sample of 70 patients",)
+    assert label(weights(ONES, followers(30), ONES)) == "weak"
+    verdict = judge([weights(ONES, followers(30), ONES)], None, 0.5, Thresholds())
+    assert verdict.reasons == ("effective sample of 30 patients",)
 
 
 def test_the_worst_of_a_difference_decides() -> None:
-    assert judge([weights(ONES), weights(followers(20))], None, 0.1, Thresholds()).label == "not evaluable"
+    assert judge([weights(ONES), weights(followers(10))], None, 0.1, Thresholds()).label == "not evaluable"
 
 
 def test_stays_of_one_patient_count_as_one() -> None:
-    assert label(weights(ONES), np.arange(N) // 40) == "weak"  # 50 patients
-    assert label(weights(ONES), np.arange(N) // 50) == "not evaluable"  # 40 patients
+    assert label(weights(ONES), np.arange(N) // 60) == "weak"  # 34 patients
+    assert label(weights(ONES), np.arange(N) // 120) == "not evaluable"  # 17 patients
 
 
 def test_weight_held_by_one_patient_over_many_stays() -> None:
-    w = np.full(N, 0.93 / (N - 30))
-    w[:30] = 0.07 / 30  # thirty stays of .2 % each
+    w = np.full(N, 0.88 / (N - 30))
+    w[:30] = 0.12 / 30  # thirty stays of .4 % each
     patient = np.maximum(np.arange(N), 29)
     assert label(weights(w * N)) == "supported"
     assert label(weights(w * N), patient) == "weak"
@@ -111,10 +112,10 @@ def test_no_number_is_not_evaluable() -> None:
 
 
 def test_other_thresholds() -> None:
-    estimate = weighted_importance_sampling(np.ones((80, 1)), np.zeros((80, 1)), np.ones((80, 1)))
+    estimate = weighted_importance_sampling(np.ones((40, 1)), np.zeros((40, 1)), np.ones((40, 1)))
     assert estimate.verdict == "weak"
-    assert estimate.judged(Thresholds(effective_sample_size=(60, 30))).label == "supported"
-    assert estimate.subset(np.arange(30)).verdict == "not evaluable"
+    assert estimate.judged(Thresholds(effective_sample_size=(30, 10))).label == "supported"
+    assert estimate.subset(np.arange(15)).verdict == "not evaluable"
 
 
 def test_sharpened_propensities_raise_the_alarm() -> None:

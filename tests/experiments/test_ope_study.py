@@ -1,0 +1,83 @@
+"""The studies of off-policy evaluation, small: they run, resume, and their summaries say what their cells hold."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from posology.evaluation.off_policy import CriticConfig, Thresholds
+from posology.experiments.studies import accuracy, calibration, coverage
+from posology.experiments.studies.problems import PROBLEMS
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("study")
+    coverage.main(out, replicates=6, largest=100)
+    return out
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_importance_sampling_has_the_true_value_in_expectation(name: str) -> None:
+    """The truth of each problem, which is computed in another way than its cohorts."""
+    problem = PROBLEMS[name]
+    for far in problem.distances[:2]:
+        cohort = problem.draw(np.random.default_rng(5), 60_000, far)
+        terms = np.exp(cohort.log_ratio.sum(1)) * cohort.reward.sum(1)
+        error = terms.std() / 60_000**0.5
+        assert terms.mean() == pytest.approx(problem.truth(far), abs=4 * error)
+        low, high = problem.ranges(far).get("importance_sampling", (-np.inf, np.inf))
+        assert low <= terms.min() and terms.max() <= high
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_critics_are_consistent(name: str) -> None:
+    """v is the target's mean of q, so that doubly robust estimates have the right expectation."""
+    problem = PROBLEMS[name]
+    cohort = problem.draw(np.random.default_rng(6), 60_000, problem.distances[0])
+    gap = np.where(cohort.mask, np.exp(cohort.log_ratio) * cohort.q - cohort.v[:, :-1], 0)
+    assert (np.abs(gap.mean(0)) < 4 * gap.std(0) / 60_000**0.5 + 1e-9).all()
+
+
+def test_coverage_cells_are_kept_and_summarised(cells: Path) -> None:
+    files = sorted((cells / "coverage").iterdir())
+    before = [f.stat().st_mtime_ns for f in files]
+    coverage.main(cells, replicates=6, largest=100)
+    assert [f.stat().st_mtime_ns for f in sorted((cells / "coverage").iterdir())] == before
+    calibration.main(cells)
+    found = json.loads((cells / "coverage.json").read_text())
+    rows = [r for r in found["all"] if r["estimator"] == "importance_sampling" and r["method"] == "bootstrap"]
+    assert sum(row["cohorts"] for row in rows) == 6 * sum(len(p.distances) for p in PROBLEMS.values())
+    assert all(0 <= row["coverage"] <= 1 for row in found["all"])
+    assert not [r for r in found["all"] if r["method"] == "hoeffding" and r["estimator"].startswith("weighted")]
+
+
+def test_the_thresholds_in_use_are_no_laxer_than_the_study_chooses() -> None:
+    """On made-up cohorts: only those of small size miss the truth, so the size is what must be asked for."""
+    rng = np.random.default_rng(0)
+    size = rng.uniform(5, 200, 4000)
+    held = np.repeat((rng.random(4000) < np.where(size < 60, 0.5, 0.96))[:, None], len(coverage.NAMES), 1)[..., None]
+    held = np.repeat(held, len(coverage.METHODS), 2).astype(float)
+    one = calibration.Cohorts("doses", 0.1, 1000, size, np.full(4000, 0.01), np.full(4000, 1.01), held)
+    chosen = calibration.choose([one])
+    assert chosen[0] in (50.0, 75.0) and calibration.least_coverage([one], chosen)[0] >= calibration.GOAL
+    labels = one.labels(Thresholds())
+    assert sum(mask.sum() for mask in labels.values()) == 4000
+    assert size[labels["not evaluable"]].max() < 20 <= size[labels["weak"]].min()
+
+
+def test_one_cell_of_the_accuracy_study(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(accuracy, "REFERENCE", 150)
+    monkeypatch.setattr(
+        accuracy, "cells", lambda name, repeats: [accuracy.Cell(name, 60, 0.0, 0, ("true", "logistic"))]
+    )
+    monkeypatch.setattr(accuracy, "CRITIC", CriticConfig(kind="linear", rounds=1))
+    accuracy.reference.cache_clear()
+    accuracy.main(tmp_path, environments="sepsis", true_stays=60)
+    accuracy.reference.cache_clear()
+    content = json.loads((tmp_path / "accuracy" / "sepsis-60-0-0.json").read_text())
+    rows = content["rows"]
+    policies = {row["policy"] for row in rows}
+    assert len(policies) >= 20 and sum(row["blend"] for row in rows) == len(rows) // 2
+    assert len(rows) == len(policies) * 2 * len(accuracy.ESTIMATED)
+    assert all(row["verdict"] != "supported" for row in rows if row["estimator"] == "direct_method")
