@@ -16,13 +16,17 @@ from .magic import magic
 from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import log_ratio
+from .refit import Refit
 from .sensitivity import Sensitivity, marginal_sensitivity
+from .simulated_direct_method import simulated_direct_method
 from .verdict import Thresholds, Verdict
 from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
 from .weighted_per_decision_importance_sampling import weighted_per_decision_importance_sampling
 
 __all__ = [
+    "Refit",
+    "simulated_direct_method",
     "Choice",
     "Sensitivity",
     "confounded_decision",

@@ -21,7 +21,7 @@ def bootstrap_intervals(
         one.check_paired(next(iter(estimates.values())))
     found = {name: UNBOUNDED for name in estimates}
     known = {name: one for name, one in estimates.items() if one.defined}
-    totals = {name: part for name, one in known.items() if (part := one.totalled()) is not None}
+    totals = {name: part for name, one in known.items() if one.drawn is None and (part := one.totalled()) is not None}
     if totals:
         drawn = replicates(list(totals.values()), draws, seed)
         found |= {name: percentile(drawn[:, column], level) for column, name in enumerate(totals)}

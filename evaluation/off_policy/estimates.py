@@ -36,6 +36,7 @@ class Estimate:
     model_based: bool = False  # rests on a fitted model, whose own error no weight and no interval reveals
     bias: float | None = None  # estimated bias that the interval leaves out, in units of the value
     notes: tuple[str, ...] = ()  # what a reader must know beside the number: kernel, bandwidth, share clipped
+    drawn: Array | None = None  # (R,) replicates in which the behaviour policy was fitted anew; they replace all others
 
     def __len__(self) -> int:
         return len(self.num)
@@ -130,7 +131,7 @@ class Estimate:
             return self._concentration(level, method, groups, value_range)
         if not self.defined:
             return intervals.UNBOUNDED
-        if method in ("delta", "student_t"):
+        if method in ("delta", "student_t") and self.drawn is None:
             return self._linearised(level, method, groups)
         drawn = self.resampled(draws, seed, groups)
         if method == "bootstrap":
@@ -147,6 +148,8 @@ class Estimate:
 
     def resampled(self, draws: int, seed: int = 0, cluster: Cluster | None = None) -> Array:
         """Bootstrap replicates (draws,), patients drawn whole; the same draws for every estimate on these stays."""
+        if self.drawn is not None:
+            return self.drawn
         groups = self.cluster if cluster is None else cluster
         part = self.totalled(groups)
         if part is not None:
@@ -191,6 +194,7 @@ class Estimate:
             model_based=any(e.model_based or not e.weights for e in (self, other)),
             bias=None if self.bias is None and other.bias is None else (self.bias or 0.0) - (other.bias or 0.0),
             notes=tuple(dict.fromkeys(self.notes + other.notes)),
+            drawn=None if self.drawn is None or other.drawn is None else self.drawn - other.drawn,
         )
 
     def check_paired(self, other: Estimate) -> None:
@@ -215,6 +219,7 @@ class Estimate:
             weights=tuple(w.rows(index) for w in self.weights),
             cluster=None if self.cluster is None else self.cluster[index],
             statistic=statistic,
+            drawn=None,
         )
 
 

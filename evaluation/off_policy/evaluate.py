@@ -19,6 +19,7 @@ from .magic import magic
 from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import Ratios, behavior_log_prob, ratios, target_dose
+from .refit import Refit, refitted
 from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
 from .weighted_per_decision_importance_sampling import weighted_per_decision_importance_sampling
@@ -72,14 +73,27 @@ def estimate(
     v: Numbers | None = None,
     state: Numbers | None = None,
     bandwidth: float | None = None,
+    refit: Refit | None = None,
 ) -> dict[str, Estimate]:
     """Value of `policy` on logged `decisions`, by each of the named estimators, by default all that have their inputs.
 
     `behavior` is who made the decisions, fitted on other patients; None takes the propensities recorded in the
     decisions. `q` (N, T), `v` (N, T+1) come from a critic of `policy` fitted on other patients; `state` and
     `bandwidth` are those of marginalised and kernel importance sampling. Stays of one patient are resampled
-    together. ValueError for an unknown estimator or one whose input is missing.
+    together. With `refit` intervals carry the error of the fitted behaviour policy, critics held: see `refitted`.
+    ValueError for an unknown estimator or one whose input is missing, or a refit of estimates that need more than
+    decisions and policies.
     """
+    if refit is not None:
+        if not (q is None and v is None and state is None and bandwidth is None and isinstance(discount, int | float)):
+            raise ValueError("refit: expected estimators of ratios alone and a single discount; leave q, v, state out")
+        once = estimate(decisions, policy, behavior, estimators, discount=discount)
+        names, rate = list(once), float(discount)
+
+        def again(stays: Decisions, fitted: Policy) -> dict[str, Estimate]:
+            return estimate(stays, _beside(policy, behavior, fitted), fitted, names, discount=rate)
+
+        return refitted(once, again, decisions, refit)
     given: dict[Input, object] = {"q": q, "v": v, "state": state, "bandwidth": bandwidth}
     missing = {name for name, value in given.items() if value is None}
     names = [n for n, e in ESTIMATORS.items() if not missing & set(e.needs)] if estimators is None else list(estimators)
@@ -99,6 +113,13 @@ def estimate(
         result = entry.function(**{need: given[need] for need in entry.needs})
         results[name] = replace(_with_actions(result, found), cluster=patients)
     return results
+
+
+def _beside(policy: Policy | Blend, behavior: Policy | None, fitted: Policy) -> Policy | Blend:
+    """A blend into the behaviour policy is one into the policy fitted anew."""
+    if isinstance(policy, Blend) and policy.base is behavior:
+        return replace(policy, base=fitted)
+    return policy
 
 
 def _check(name: str, missing: Collection[Input]) -> None:

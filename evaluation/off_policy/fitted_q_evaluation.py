@@ -37,6 +37,7 @@ def fitted_q_evaluation(
     discount: float | Numbers = 1.0,
     train: Decisions | None = None,
     behavior: Policy | None = None,
+    features: tuple[Tensor, Tensor | None] | None = None,
     config: CriticConfig = _DEFAULT,
     seed: int = 0,
     progress: Progress = silent,
@@ -46,15 +47,18 @@ def fitted_q_evaluation(
     Fitted on `train`, which then must hold other patients and a single-number discount, else by cross-fitting: the
     patients in `config.folds` parts, each judged by critics of the others. `behavior` stands for the clinician of a
     blend. The value after death, discharge and the horizon is exactly 0; masks bind the target. Observations must
-    say how much time is left. ValueError for shared patients or too few of them. Le, Voloshin & Yue (2019).
+    say how much time is left. `features` of `decisions` (N, T+1, F) and of `train` is what critics go by instead of
+    the observations: with a learned model's filtered belief, all of a patient's course. ValueError for shared
+    patients or too few of them. Le, Voloshin & Yue (2019).
     """
-    data = transitions(decisions, policy, discount, behavior)
+    seen, seen_in_training = (None, None) if features is None else features
+    data = transitions(decisions, policy, discount, behavior, seen)
     subject = _per_decision(decisions)
     if train is None:
         fold = _folds(subject, config.folds, seed)
         parts = [(data, fold != k, fold == k, subject) for k in range(config.folds)]
     else:
-        parts = [_apart(train, decisions, transitions(train, policy, discount, behavior), len(data))]
+        parts = [_apart(train, decisions, transitions(train, policy, discount, behavior, seen_in_training), len(data))]
     members = 1 if config.kind == "linear" else config.members
     found = torch.full((members, 2, len(data)), torch.nan, dtype=torch.float64)
     fits = []

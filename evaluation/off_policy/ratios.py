@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +15,13 @@ from .logged import Array, Mask
 from .weights import RARE
 
 _ROWS = 65536  # decisions asked about at once
+
+
+@runtime_checkable
+class Sited(Protocol):
+    """A behaviour policy that differs between sites, or clinicians."""
+
+    def at(self, site: Tensor) -> Policy: ...  # the policy for rows of these sites (B,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,21 +108,31 @@ class _Asked:
     obs: Tensor  # (M, O)
     allowed: Tensor | None  # (M, A)
     action: Tensor  # (M,) or (M, U)
+    site: Tensor  # (M,)
 
     def collect(self, answer: Callable[[Tensor, Tensor | None, Tensor], Tensor]) -> Tensor:
         """Answers (M,) of a function of obs, allowed and action."""
         return by_blocks(answer, self.obs, self.allowed, self.action)
 
+    def collect_unmasked(self, behavior: Policy) -> Tensor:
+        """Log-probabilities (M,) of a behaviour policy, which no mask binds: clinicians did take such actions."""
+
+        def answer(obs: Tensor, action: Tensor, site: Tensor) -> Tensor:
+            return _here(behavior, site).log_prob(obs, None, action)
+
+        return by_blocks(answer, self.obs, self.action, self.site)
+
 
 def _asked(decisions: Decisions) -> _Asked:
     mask = decisions.mask
     allowed = None if decisions.allowed is None else decisions.allowed[:, :-1][mask]
-    return _Asked(decisions.obs[:, :-1][mask], allowed, decisions.action[mask])
+    site = decisions.site[:, None].expand(mask.shape)[mask]
+    return _Asked(decisions.obs[:, :-1][mask], allowed, decisions.action[mask], site)
 
 
 def _base(decisions: Decisions, behavior: Policy | None, asked: _Asked) -> Tensor:
     if behavior is not None:
-        return asked.collect(_unmasked(behavior)).double()
+        return asked.collect_unmasked(behavior).double()
     if decisions.log_behavior is not None:
         return decisions.log_behavior[decisions.mask].double()
     raise ValueError("decisions hold no log_behavior: expected a behaviour policy, got None; fit one and pass it")
@@ -127,15 +145,15 @@ def _log_prob(asked: _Asked, target: Policy | Blend, behavior: Policy | None, ba
     below = target.base
     theirs = base
     if not isinstance(below, Clinician) and below is not behavior:
-        theirs = asked.collect(_unmasked(below)).double()
+        theirs = asked.collect_unmasked(below).double()
     share = torch.tensor(target.share, dtype=torch.float64, device=base.device)
     ours = asked.collect(target.policy.log_prob).double()
     return torch.logaddexp(share.log() + ours, (1 - share).log() + theirs)
 
 
-def _unmasked(policy: Policy) -> Callable[[Tensor, Tensor | None, Tensor], Tensor]:
-    """Log-probabilities of a behaviour policy, which no mask binds: clinicians did take such actions."""
-    return lambda obs, _, action: policy.log_prob(obs, None, action)
+def _here(policy: Policy, site: Tensor) -> Policy:
+    """The policy of these sites (B,), where it tells them apart."""
+    return policy.at(site) if isinstance(policy, Sited) else policy
 
 
 def _excess(asked: _Asked, target: Policy | Blend, behavior: Policy) -> Tensor | None:
@@ -144,13 +162,14 @@ def _excess(asked: _Asked, target: Policy | Blend, behavior: Policy) -> Tensor |
     if target_probs(target, asked.obs[:1], None if asked.allowed is None else asked.allowed[:1], behavior) is None:
         return None
 
-    def beyond(obs: Tensor, allowed: Tensor | None, action: Tensor) -> Tensor:
-        wanted = target_probs(target, obs, allowed, behavior)
-        assert wanted is not None
-        usual = behavior.probs(obs, None)
+    def beyond(obs: Tensor, allowed: Tensor | None, site: Tensor) -> Tensor:
+        own = _here(behavior, site)
+        wanted = target_probs(target, obs, allowed, own)
+        assert wanted is not None and isinstance(own, DiscretePolicy)
+        usual = own.probs(obs, None)
         return torch.where(usual < RARE, (wanted - usual).clamp_min(0), 0.0).sum(1).double()
 
-    return asked.collect(beyond)
+    return by_blocks(beyond, asked.obs, asked.allowed, asked.site)
 
 
 def _scatter(values: Tensor, mask: Tensor) -> Array:

@@ -53,9 +53,16 @@ class Transitions:
 
 @torch.no_grad()
 def transitions(
-    decisions: Decisions, policy: Policy | Blend, discount: float | Numbers, behavior: Policy | None
+    decisions: Decisions,
+    policy: Policy | Blend,
+    discount: float | Numbers,
+    behavior: Policy | None,
+    features: Tensor | None = None,
 ) -> Transitions:
-    """The decisions of all stays under a target policy; float64, on the CPU. `behavior` stands for a clinician."""
+    """The decisions of all stays under a target policy; float64, on the CPU. `behavior` stands for a clinician.
+
+    `features` (N, T+1, F) is what the critic goes by instead of the observations that the policy reads.
+    """
     mask = decisions.mask.cpu()
     obs, action = decisions.obs[:, :-1][decisions.mask], decisions.action[decisions.mask]
     allowed = None if decisions.allowed is None else decisions.allowed[:, :-1][decisions.mask]
@@ -65,7 +72,7 @@ def transitions(
     else:
         wanted, taken = _expected(policy, obs, allowed), dose_basis(action)
     return Transitions(
-        obs.cpu().double(),
+        (obs if features is None else features[:, :-1][decisions.mask]).cpu().double(),
         taken.cpu().double(),
         wanted.cpu().double(),
         decisions.reward.cpu().double()[mask],
