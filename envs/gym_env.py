@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..contracts import PatientState, Treatment
-from ..trajectories.ward import Ward, decide
+from ..trajectories.ward import Ward, asked, decide
 from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
@@ -27,7 +27,8 @@ class PatientEnv(gymnasium.Env[Observation, Any]):
     """A stay is an episode: death and discharge terminate it, the horizon truncates it.
 
     `reset(seed=s)` admits the first patient of seed s, `reset()` the next one. `info` holds `costs` (J,), the `dose`
-    (U,) given and the `outcome`; with `privileged`, the patient's hidden `privileged` memory (M,) too.
+    (U,) given and the `outcome`; behind a shield also the `intended` dose and the costs `attempted`; with
+    `privileged`, the patient's hidden `privileged` memory (M,) too.
     `render_mode` "rgb_array" draws the stay so far when `render` is called, "human" in a window at every step.
     """
 
@@ -82,6 +83,7 @@ class PatientEnv(gymnasium.Env[Observation, Any]):
             "costs": _array(step.costs[0]),
             "dose": _array(step.dose[0]),
             "outcome": int(step.state.outcome),
+            **{name: _array(value[0]) for name, value in asked(step).items()},
             **self._hidden(step.state),
         }
         return self._observe(step.state), float(step.reward), terminated, truncated, info

@@ -13,7 +13,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..contracts import Treatment
-from ..trajectories.ward import Round, Ward, advance
+from ..trajectories.ward import Round, Ward, advance, asked
 from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
@@ -82,6 +82,9 @@ class SB3VecEnv(VecEnv):
         self._length += 1
         done = result.done.cpu().numpy()
         infos: list[dict[str, Any]] = [{"costs": costs} for costs in result.step.costs.cpu().numpy()]
+        for name, column in asked(result.step).items():
+            for info, value in zip(infos, column.cpu().numpy(), strict=True):
+                info[name] = value
         if self.privileged:
             for info, memory in zip(infos, result.step.state.memory.cpu().numpy(), strict=True):
                 info["privileged"] = memory

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..contracts import PatientState, Step, Treatment
-from ..trajectories.ward import Round, Ward, advance, put
+from ..trajectories.ward import Round, Ward, advance, asked, put
 from . import ENVS
 from .admissions import action_tensor, readmit, row_seeds
 from .build import treatment_of
@@ -117,8 +117,8 @@ def _pick(ward: Ward, rows: Tensor) -> Ward:
 
 
 def _info(step: Step) -> dict[str, Any]:
-    outcome = _masked("outcome", step.state.outcome)
-    return {**_masked("costs", step.costs), **_masked("dose", step.dose), **outcome}
+    columns = {"costs": step.costs, "dose": step.dose, **asked(step), "outcome": step.state.outcome}
+    return {key: value for name, tensor in columns.items() for key, value in _masked(name, tensor).items()}
 
 
 def _masked(name: str, tensor: Tensor) -> dict[str, Any]:

@@ -92,3 +92,9 @@ def put(ward: Ward, rows: Tensor, fresh: Ward) -> Ward:
     state = PatientState(*(place(getattr(ward.state, n), getattr(fresh.state, n)) for n in names))
     seed, admission = place(ward.seed, fresh.seed), place(ward.admission, fresh.admission)
     return Ward(seed, admission, place(ward.decision, fresh.decision), state)
+
+
+def asked(step: Step) -> dict[str, Tensor]:
+    """What was asked for where a shield stands between: `intended` doses (B, U) and costs `attempted` (B, J)."""
+    known = {"intended": step.intended, "attempted": step.attempted}
+    return {name: value for name, value in known.items() if value is not None}

@@ -2,15 +2,18 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
-from posology.envs import decisions, treatment
+from posology.envs import decisions, sb3_env, treatment
 from posology.envs.change_limit import StepLimit
 from posology.envs.constraints import DoseLimit
 from posology.envs.course_limit import CourseLimit
 from posology.envs.deferral import Deferral, NoDrug, PolicyFallback
+from posology.envs.gym_env import PatientEnv
 from posology.envs.shield import nearest_of, shield
 from posology.envs.state_rules import Dosed, StateRule, When, festor_rules, icu_sepsis_rules
+from posology.envs.vector_env import PatientVectorEnv
 from posology.patient_models import icu_sepsis as module
 from posology.patient_models.sepsis_protocols import ObservableRule
 from posology.patient_models.tabular_values import optimal, policy_value
@@ -176,3 +179,25 @@ def test_the_nearest_permitted_action_is_close_in_dose_and_the_lower_of_two():
     permitted = torch.tensor([[True, False, True, False]])
     assert [int(nearest_of(doses, permitted, torch.tensor([a]))) for a in range(4)] == [0, 0, 2, 2]
     assert int(nearest_of(doses, torch.zeros(1, 4, dtype=torch.bool), torch.tensor([3]))) == 3
+
+
+def test_every_shell_tells_what_was_asked_for_and_what_was_done():
+    plain = treatment("posology/Sepsis-v0")
+    core = shield(plain, sepsis_rules(plain), states=100)
+    one, vec, sb3 = PatientEnv(core), PatientVectorEnv(core, 3), sb3_env(core, 3, seed=0)
+    one.reset(seed=0), vec.reset(seed=0), sb3.reset()
+    most = 24  # the highest level of both drugs
+    alone, together = one.step(most)[4], vec.step(np.full(3, most))[4]
+    behind = sb3.step(np.full(3, most))[3]
+    asked_for = plain.decode(None, torch.tensor([most]))[0].numpy()
+    for dose, intended, attempted, costs in (
+        (alone["dose"], alone["intended"], alone["attempted"], alone["costs"]),
+        *(
+            (together["dose"][i], together["intended"][i], together["attempted"][i], together["costs"][i])
+            for i in (0, 2)
+        ),
+    ):
+        np.testing.assert_allclose(intended, asked_for)
+        assert dose[1] < intended[1] and attempted[0] > 0 and costs.max() == 0
+    np.testing.assert_array_equal(behind[1]["intended"], together["intended"][1])
+    assert "intended" not in PatientEnv(plain).reset(seed=0)[1]
