@@ -25,7 +25,7 @@ from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
 from . import render_style as style
-from .render_layout import ABOVE, AIR, HOURS, LEFT, RIGHT, Box, hour_ticks
+from .render_layout import ABOVE, AIR, HOURS, LEFT, RIGHT, Box, time_ticks
 
 __all__ = ["Artist", "Axes", "Frame", "Line2D", "Patch", "PolyCollection", "Polygon", "Rectangle", "Text"]
 
@@ -73,8 +73,8 @@ class Canvas:
         """Quiet axes of hours 0 to the horizon, labelled where nothing lies below."""
         made = self.figure.add_axes(box.within(self.size), facecolor=style.PANEL)
         made.set_xlim(-0.02 * horizon, 1.03 * horizon)
-        at = hour_ticks(horizon)
-        made.set_xticks(at, [f"{x:g} h" if x == at[-1] else f"{x:g}" for x in at] if hours else [""] * len(at))
+        ticks = time_ticks(horizon, box.width)
+        made.set_xticks([at for at, _ in ticks], [text if hours else "" for _, text in ticks])
         made.grid(axis="x", color=style.HAIR, lw=0.8)
         made.set_axisbelow(True)
         made.tick_params(length=0, labelsize=7.5, labelcolor=style.MUTED, pad=3)
@@ -115,18 +115,20 @@ def set_values(axes: Axes, limits: tuple[float, float], ticks: Sequence[tuple[fl
     axes.set_yticks([], minor=True)
 
 
-def add_name(axes: Axes, names: Sequence[str], unit: str) -> None:
+def add_name(axes: Axes, names: Sequence[str], unit: str) -> str:
     """What the panel shows, above its ticks and axes: the first name that leaves room for a value in its unit.
 
-    Where none does, the last is shortened.
+    Where none does, the unit goes, then the last name is shortened; returns the unit that is left.
     """
     at = offset_copy(axes.transAxes, x=4 - LEFT, y=_LIFT, units="dots")
     written = axes.text(0, 1, names[0], transform=at, va="bottom", fontsize=8, color=style.INK)
-    room = axes.bbox.width + LEFT - _LETTER * (_DIGITS + len(style.unit(unit)))
-    for text in [*names, *(style.shortened(names[-1], n) for n in range(len(names[-1]) - 1, 2, -1))]:
+    cut = [style.shortened(names[-1], n) for n in range(len(names[-1]) - 1, 2, -1)]
+    for text, left in [*((name, unit) for name in names), *((name, "") for name in [*names, *cut])]:
         written.set_text(text)
+        room = axes.bbox.width + LEFT - _LETTER * (_DIGITS + len(style.unit(left)))
         if written.get_window_extent().width <= room:
-            return
+            return left
+    return ""
 
 
 def add_value(axes: Axes) -> Text:

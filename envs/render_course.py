@@ -15,7 +15,7 @@ from ..contracts import IN_CARE, PatientState, Spec, Step, Treatment
 from ..patient_models.learned_heads import Forecast
 from ..trajectories.scaling import Scaler
 from .constraints import DoseLimit
-from .render_style import SPREAD, amount
+from .render_style import SPREAD, amount, moment
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -62,10 +62,11 @@ class Course:
     def status(self) -> str:
         """How the stay stands, in words."""
         if self.outcome != IN_CARE:
-            return f"{self.spec.outcomes[self.outcome]} by hour {self.time[-1]:g}"
+            by = moment(self.time[-1], self.horizon).partition(" of ")[0]
+            return f"{self.spec.outcomes[self.outcome]} by {by}"
         if self.truncated:
             return f"{self.spec.outcomes[IN_CARE]} at the horizon"
-        return f"hour {self.time[-1]:g} of {self.horizon:g}"
+        return moment(self.time[-1], self.horizon)
 
     @property
     def forecasts(self) -> bool:
@@ -86,8 +87,7 @@ class Course:
 @torch.no_grad()
 def admitted(treatment: Treatment, state: PatientState) -> Course:
     """The course of the one patient in `state` (a batch of 1), just admitted."""
-    nothing = torch.zeros_like(state.outcome)
-    hours = treatment.interval(state, nothing)
+    hours = treatment.interval(state, treatment.encode(state, state.last_dose))
     blank = np.full((1, 2, len(treatment.spec.features)), np.nan)
     return Course(
         spec=treatment.spec,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..contracts import Drug, Feature
 from .render_course import Array
-from .render_style import number
+from .render_style import DAY, DAYS, number
 
 _MARGIN = 20.0  # pixels around the figure
 _GAP = 34.0  # between two sheets
@@ -152,10 +152,20 @@ def dose_ticks(top: float) -> list[tuple[float, str]]:
     return [(t, number(t)) for t in _round(0.0, top, 3)]
 
 
-def hour_ticks(horizon: float) -> list[float]:
-    """Round hours: days, or half days, or less, where the stay is short."""
-    step = next((s for s in (1.0, 2.0, 4.0, 6.0, 12.0, 24.0, 48.0, 96.0) if horizon / s <= 4.5), horizon / 4)
-    return [i * step for i in range(int(horizon / step + 1e-6) + 1)]
+_STEPS = (1.0, 2.0, 4.0, 6.0, 12.0, 24.0, 48.0, 96.0)  # hours
+_DAY_STEPS = (2.0, 7.0, 14.0, 28.0, 56.0, 91.0, 182.0, 364.0)
+_TIGHT = 130.0  # pixels: in a narrower panel only the ends of the time axis are named
+
+
+def time_ticks(horizon: float, width: float = 1e9) -> list[tuple[float, str]]:
+    """Round times in hours and how they read: in days or weeks of days where the stay is long, in hours elsewhere."""
+    size, steps, mark = (DAY, _DAY_STEPS, "d") if horizon > DAYS else (1.0, _STEPS, "h")
+    whole = horizon / size
+    step = next((s for s in steps if whole / s <= 4.5), whole / 4)
+    at = [i * step for i in range(int(whole / step + 1e-6) + 1)]
+    named = {at[0], at[-1]} if width < _TIGHT else set(at)
+    texts = [(f"{x:g} {mark}" if x == at[-1] else f"{x:g}") if x in named else "" for x in at]
+    return [(x * size, text) for x, text in zip(at, texts, strict=True)]
 
 
 def _round(low: float, high: float, count: int) -> list[float]:

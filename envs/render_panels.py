@@ -28,7 +28,7 @@ class VitalPanel:
         self.axes, self._feature, self._column = axes, feature, column
         self._limits: tuple[float, float] | None = None
         short = feature.name.replace("_", " ")
-        add_name(axes, [feature.label or short, short], feature.unit)
+        self._unit = add_name(axes, [feature.label or short, short], feature.unit)
         if feature.scale == "log":
             axes.set_yscale("log")
         if feature.scale != "category":
@@ -73,7 +73,7 @@ class VitalPanel:
 
     def _read(self, value: float) -> str:
         levels = self._feature.levels
-        return levels[round(value)] if levels else style.amount(value, self._feature.unit)
+        return levels[round(value)] if levels else style.amount(value, self._unit)
 
 
 class DosePanel:
@@ -86,7 +86,7 @@ class DosePanel:
         for limit in self._marked:
             axes.plot([limit.after_hours, course.horizon], [limit.limit] * 2, zorder=3, **LIMIT)
         short = drug.name.replace("_", " ")
-        add_name(axes, [drug.label or short, short], drug.unit)
+        self._unit = add_name(axes, [drug.label or short, short], drug.unit)
         self._value = add_value(axes)
         self._end = _End(axes, named=True)
         self._within = add_bars(axes, facecolor=style.DOSE)
@@ -115,7 +115,7 @@ class DosePanel:
         ]
         self._within.set_verts([bar for bar, high in zip(bars, above, strict=True) if not high])
         self._above.set_verts([bar for bar, high in zip(bars, above, strict=True) if high])
-        self._value.set_text(style.amount(float(rate[-1]), self._drug.unit) if len(rate) else style.NONE)
+        self._value.set_text(style.amount(float(rate[-1]), self._unit) if len(rate) else style.NONE)
         self._value.set_color(style.EXCEEDED if above[-1:].any() else style.INK)
         back, front = self._end.update(course)
         return [*back, self._within, self._above, self._other, *front, self._value]

@@ -24,6 +24,7 @@ FRAMES_PER_SECOND = 4
 NOTICE = "Research only, not for care."
 
 NONE = "–"
+DAY, DAYS = 24.0, 240.0  # hours; a stay longer than the second is told in days
 _UNITS = {
     "1": "",
     "fraction": "",
@@ -58,3 +59,10 @@ def amount(value: float, of: str) -> str:
 def shortened(text: str, characters: int) -> str:
     """The text, cut with an ellipsis where it is longer."""
     return text if len(text) <= characters else text[: max(characters - 1, 1)].rstrip() + "…"
+
+
+def moment(hours: float, horizon: float) -> str:
+    """A time as a person tells it, and of how much: "hour 16 of 72", "day 40 of 90"."""
+    if horizon > DAYS:
+        return f"day {hours / DAY:.3g} of {horizon / DAY:g}"
+    return f"hour {hours:g} of {horizon:g}"

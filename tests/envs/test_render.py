@@ -12,18 +12,20 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 from posology.contracts import DIED, Feature
-from posology.envs import render_screen, treatment
+from posology.envs import ENVS, render_screen, treatment
 from posology.envs import render_style as style
 from posology.envs.constraints import sepsis_limits
 from posology.envs.dose_treatment import DoseTreatment
 from posology.envs.gym_env import PatientEnv
-from posology.envs.render import movie_writer, write_animation
+from posology.envs.render import Canvas, add_name, movie_writer, write_animation
 from posology.envs.render_bedside import Bedside
 from posology.envs.render_course import admitted, followed
-from posology.envs.render_layout import dose_top, hour_ticks, sheets, value_limits, value_ticks
+from posology.envs.render_layout import Box, dose_top, sheets, time_ticks, value_limits, value_ticks
 from posology.trajectories.noise import seeds
 from posology.trajectories.rollout import rollout
 from posology.trajectories.ward import Ward, decide, open_ward
+
+CONTINUOUS = {"action": "continuous"}
 
 
 @pytest.fixture(autouse=True)
@@ -243,7 +245,21 @@ def test_axes_of_categories_drugs_and_hours(toy):
     assert [name for _, name in value_ticks(rhythm, (-0.5, 2.5), 2)] == ["sinus", "flutter", "fibrillation"]
     assert dose_top(toy.spec.drugs[1], [0.2], np.array([0.5])) > 0.5
     assert dose_top(toy.spec.drugs[1], [0.2], np.array([])) > 0.3
-    assert hour_ticks(72.0) == [0, 24, 48, 72] and hour_ticks(24.0) == [0, 6, 12, 18, 24]
+    assert time_ticks(72.0) == [(0, "0"), (24, "24"), (48, "48"), (72, "72 h")]
+    assert [text for _, text in time_ticks(24.0)] == ["0", "6", "12", "18", "24 h"]
+    assert time_ticks(2160.0)[-1] == (84 * 24, "84 d") and len(time_ticks(24.0 * 365)) <= 6
+    assert [text for _, text in time_ticks(72.0, 100.0)] == ["0", "", "", "72 h"]
+
+
+def test_long_stays_are_told_in_days():
+    assert style.moment(16.0, 72.0) == "hour 16 of 72" and style.moment(960.0, 2160.0) == "day 40 of 90"
+
+
+def test_a_narrow_panel_keeps_its_name_before_its_unit():
+    axes = [Canvas((1000, 700)).axes(Box(60, 60, width, 60), 72.0, hours=True) for width in (400, 95)]
+    names = ["Input of the last four hours", "input 4h"]
+    assert [add_name(each, names, "SD of log") for each in axes] == ["SD of log", ""]
+    assert [each.texts[0].get_text() for each in axes] == ["Input of the last four hours", "input 4h"]
 
 
 @pytest.mark.parametrize(
@@ -285,3 +301,16 @@ assert "matplotlib" not in sys.modules
 
 def test_matplotlib_waits_for_the_first_picture():
     subprocess.run([sys.executable, "-c", PLAIN], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [*((name, {}) for name in ENVS if "Learned" not in name), ("posology/Warfarin-v0", CONTINUOUS)]
+)
+def test_every_environment_can_be_watched(name, options):
+    env = gymnasium.make(name, render_mode="rgb_array", **options)
+    env.action_space.seed(0)
+    env.reset(seed=1)
+    first = env.render()
+    env.step(env.action_space.sample())
+    assert env.render().shape == (700, 1000, 3) and not np.array_equal(first, env.render())
+    env.close()
