@@ -160,7 +160,9 @@ def feature_errors(name: str, errors: Errors, ahead: int) -> list[FeatureError]:
 
 
 def _difference(totals: Array, used: Array) -> Array:
-    """Differences (R,) of mean RMSE from totals (R, 3 D): our squares, their squares, counts."""
+    """Differences (R,) of mean RMSE from totals (R, 3 D): our squares, their squares, counts; NaN without any count."""
     ours, theirs, count = (part[:, used] for part in np.split(totals, 3, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.nanmean(np.sqrt(ours / count) - np.sqrt(theirs / count), 1))
+        gap = np.sqrt(ours / count) - np.sqrt(theirs / count)
+        known = count > 0
+        return np.asarray(np.where(known, gap, 0.0).sum(1) / known.sum(1))

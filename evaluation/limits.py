@@ -23,7 +23,7 @@ def limits(report: Report) -> tuple[tuple[str, str], ...]:
         ),
         (
             "Coarse doses and times",
-            f"A policy chooses among fixed dose levels every {number(e.interval_hours)} hours. Where clinicians dosed"
+            f"A policy chooses among fixed dose levels {e.rhythm}. Where clinicians dosed"
             " between levels or changed a dose within the interval, the record is rounded.",
         ),
         ("The simulator is a model", _simulator(report)),

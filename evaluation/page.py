@@ -110,7 +110,7 @@ def _facts(report: Report) -> str:
     size += f", {count(c.decisions)} decisions" if c.decisions else ""
     doses = " and ".join((d.label or d.name) for d in c.drugs)
     hours = number(e.interval_hours * e.horizon_decisions)
-    every = f"every {number(e.interval_hours)} h for at most {hours} h"
+    every = f"{e.rhythm} for at most {hours} h"
     return f"{sentence(c.name) + ': ' if c.name else ''}{size}. {doses or 'Doses'}, decided {every}."
 
 

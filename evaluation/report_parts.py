@@ -49,6 +49,13 @@ class Estimand(Frozen):
     text: str = ""  # one sentence for a reader; this and what follows is no part of the comparison
     value_name: str = "value"  # what a value is called, e.g. "survival"
     percent: bool = False  # values are probabilities and print as percentages
+    irregular: bool = False  # decisions are made at visits, `interval_hours` apart at the least
+
+    @property
+    def rhythm(self) -> str:
+        """When decisions are made, in words."""
+        hours = f"{self.interval_hours:.3g} h"
+        return f"at visits {hours} or more apart" if self.irregular else f"every {hours}"
 
 
 class CalibrationBin(Frozen):

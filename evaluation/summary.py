@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .report import ConstraintReport, PolicyReport, Report, SubgroupReport
-from .style import NARROW, Values, count, number, percent, words
+from .style import NARROW, Values, count, percent, words
 from .wording import boldest, evaluable, first, primary
 
 LEARNED = ("unpenalised", "penalised", "blend", "other")
@@ -38,8 +38,8 @@ def _studied(report: Report) -> str:
     held = c.splits.get("held_out")
     judged = f" on {count(held.patients)} patients kept aside" if held and held.patients is not None else ""
     return (
-        f"A computer model learned from {who} how patients respond to treatment. Policies for dosing every "
-        f"{number(e.interval_hours)} h were learned inside that model and then judged{judged}."
+        f"A computer model learned from {who} how patients respond to treatment. Policies for dosing {e.rhythm} "
+        f"were learned inside that model and then judged{judged}."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ..agents.selection import rule
-from ..contracts import DIED, Trajectories
+from ..contracts import DIED, Spec, Trajectories
 from ..evaluation.ranking import rankings
 from ..evaluation.report import Estimand, ExternalReport, Report, Selection, SimulatorReport, Truth
 from ..evaluation.small_cells import suppressed
@@ -69,11 +69,19 @@ def _estimand(config: ExperimentConfig, cohort: Cohort) -> Estimand:
         discount=config.evaluation.discount,
         horizon_decisions=task.horizon,
         interval_hours=task.interval,
-        outcome="death, discharge or horizon",
+        outcome=_outcome(task.spec),
         text=meaning.text.format(hours=f"{hours:g}"),
         value_name=meaning.value_name,
         percent=meaning.percent,
+        irregular=task.decisions is not None,
     )
+
+
+def _outcome(spec: Spec) -> str:
+    """What ends a stay, in words."""
+    if spec.outcomes == Spec.outcomes:
+        return "death, discharge or horizon"
+    return f"{', '.join(spec.outcomes[1:])} or horizon"
 
 
 def _truth(config: ExperimentConfig, bench: Bench) -> Truth:

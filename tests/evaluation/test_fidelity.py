@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -145,6 +146,18 @@ def test_a_bias_is_found_with_its_interval(stays):
     assert found.high - found.low < 0.2 * abs(expected)
     itself = compared("1", ("true", true), ("true", true))
     assert itself.low == itself.difference == itself.high == 0
+
+
+def test_resamples_without_the_few_who_were_measured_are_left_out(stays):
+    """Far ahead few are left, and a bootstrap sample may hold none of them."""
+
+    def only_one(errors):
+        mine = np.arange(len(errors.count))[:, None] == 0
+        return dataclasses.replace(errors, count=errors.count * mine, square=errors.square * mine)
+
+    true, biased = (only_one(forecast_errors(Walk(bias), stays)[1]) for bias in (0.0, 0.1))
+    found = compared("1", ("true", true), ("biased", biased))
+    assert found.low == pytest.approx(found.difference) == pytest.approx(found.high) and found.difference != 0
 
 
 def test_errors_on_other_stays_are_not_compared(stays):

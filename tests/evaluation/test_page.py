@@ -189,3 +189,11 @@ def test_text_keeps_its_contrast_in_light_and_dark(block):
     assert contrast("notice", "notice-bg") >= 4.5
     assert contrast("quiet", "paper") >= 3
     assert contrast("on-heat", "heat") >= 4.5 and contrast("on-heat", "less") >= 4.5
+
+
+def test_irregular_visits_are_called_so(examples):
+    known = examples.known_truth()
+    estimand = known.estimand.model_copy(update={"irregular": True, "interval_hours": 72.0})
+    told = Outline(page(known.model_copy(update={"estimand": estimand}))).told
+    assert told.count("at visits 72 h or more apart") == 3 and "every 72 h" not in told
+    assert Outline(page(known)).told.count("every 4 h") == 3
