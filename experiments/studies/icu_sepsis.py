@@ -16,10 +16,11 @@ import torch
 import typer
 from torch import Tensor
 
-from ...envs import treatment
+from ...contracts import Trajectories
+from ...envs.dose_treatment import DoseTreatment
 from ...patient_models.icu_sepsis import Inadmissible, icu_sepsis, shipped
 from ...patient_models.icu_sepsis_clinician import ICUSepsisClinician, ModalClinician
-from ...patient_models.icu_sepsis_spec import SPEC
+from ...patient_models.icu_sepsis_spec import HOURS, SPEC
 from ...patient_models.tabular import Tabular
 from ...patient_models.tabular_fit import fit_tabular
 from ...patient_models.tabular_values import (
@@ -39,10 +40,9 @@ from ..stages import write_text
 from .icu_sepsis_figures import draw_courses, draw_planning
 from .icu_sepsis_page import page
 
-NAME = "posology/ICUSepsis-v0"
 KNOBS = (0.0, 1.0, 2.0, 4.0)
 DECISIONS = (1, 2, 3, 5, 10, 15)
-SIZES, SEEDS = (1000, 5000, 20_000), 5
+SIZES, SEEDS = (1000, 5000, 20_000), 3
 PRIOR = 10.0  # visits, of the cautious fit
 SHOWN = 20  # patients in the figure of courses
 HORIZON = Worth(1.0, 0.0, 1.0)
@@ -126,23 +126,22 @@ def weights() -> list[dict[str, float]]:
     ]
 
 
+@functools.cache
+def numbered_stays(rule: Inadmissible, stays: int, seed: int) -> Trajectories:
+    """Stays of the expert, of which the state's number is recorded."""
+    patient = icu_sepsis(rule, numbered=True)
+    core = DoseTreatment(patient, horizon=50, interval_hours=HOURS)
+    return rollout(core, ICUSepsisClinician(0.0, floor=0.0, patient=patient), stays, seed=seed).trajectories
+
+
 def planning(seed: int) -> list[dict[str, Any]]:
     """What the best policy in a counted model claims and truly gets, by rule, number of stays and prior."""
     rows = []
     rules: tuple[tuple[Inadmissible, float], ...] = (("mean", 0.0), ("forbidden", 0.0), ("forbidden", PRIOR))
-    logged = {
-        rule: rollout(
-            treatment(NAME, inadmissible=rule),
-            ICUSepsisClinician(0.0, floor=0.0, patient=icu_sepsis(rule)),
-            max(SIZES),
-            seed=seed * 10**6,
-        ).trajectories
-        for rule in ("mean", "forbidden")
-    }
     for rule, prior in rules:
-        truth = icu_sepsis(rule)
+        truth, logged = icu_sepsis(rule, numbered=True), numbered_stays(rule, max(SIZES), seed * 10**6)
         for stays in SIZES:
-            fitted = fit_tabular(truth, logged[rule].rows(torch.arange(stays)), prior=prior)
+            fitted = fit_tabular(truth, logged.rows(torch.arange(stays)), prior=prior)
             claimed, table = optimal(fitted)
             true = policy_value(truth, table)
             rows.append({"rule": rule, "prior": prior, "stays": stays, "seed": seed, "claimed": claimed, "true": true})

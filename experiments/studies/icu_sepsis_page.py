@@ -63,7 +63,7 @@ _PLANNING = """
 ## Planning in a counted model
 
 Transitions are counted on stays of the expert, the best policy in the counted model is found exactly, and its claim
-is compared with its exact true value (mean over five cohorts, smallest and greatest in brackets).
+is compared with its exact true value (mean over three cohorts, smallest and greatest in brackets).
 """
 
 

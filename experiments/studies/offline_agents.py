@@ -21,10 +21,12 @@ from ...agents.greedy import GreedyPolicy
 from ...agents.records import LoggedData
 from ...agents.table import agent, parameter_type
 from ...contracts import Decisions, DiscretePolicy, Trajectories
-from ...envs import decisions, treatment
+from ...envs import decisions
+from ...envs.dose_treatment import DoseTreatment
 from ...envs.icu_sepsis import observe_values
 from ...patient_models.icu_sepsis import icu_sepsis
 from ...patient_models.icu_sepsis_clinician import ICUSepsisClinician
+from ...patient_models.icu_sepsis_spec import HOURS
 from ...patient_models.tabular_fit import fit_tabular
 from ...patient_models.tabular_values import optimal, policy_value, random_probs, table_of
 from ...trajectories.rollout import rollout
@@ -56,9 +58,16 @@ def learned(name: str, stays: Decisions, seed: int) -> dict[str, Any]:
     return {"true": policy_value(patient, table), "claimed": _claim(policy, table)}
 
 
+def measured(numbered: Decisions, stays: Trajectories) -> Decisions:
+    """The same decisions with the 47 measurements of each state in view, and its admissible actions."""
+    patient = icu_sepsis()
+    number = stays.vitals[:, :, 0].long()
+    return numbered.replace(obs=_observe(patient.values)[number], allowed=patient.admissible[number])
+
+
 def planned(stays: Trajectories, prior: float) -> dict[str, Any]:
     """What the best policy of a counted model claims and truly gets."""
-    claimed, table = optimal(fit_tabular(icu_sepsis(), stays, prior=prior))
+    claimed, table = optimal(fit_tabular(icu_sepsis(numbered=True), stays, prior=prior))
     return {"true": policy_value(icu_sepsis(), table), "claimed": claimed}
 
 
@@ -77,8 +86,10 @@ def _claim(policy: DiscretePolicy, table: Tensor) -> float | None:
 
 def results(seed: int, store: Path, found: dict[str, Any]) -> None:
     """Every agent at every size on one cohort, kept in `store` one by one."""
-    core = treatment("posology/ICUSepsis-v0", observation="features")
-    everyone = rollout(core, ICUSepsisClinician(0.0), max(SIZES), seed=10**9 + seed * 10**6).trajectories
+    patient = icu_sepsis(numbered=True)
+    core = DoseTreatment(patient, horizon=50, interval_hours=HOURS)
+    actor = ICUSepsisClinician(0.0, patient=patient)
+    everyone = rollout(core, actor, max(SIZES), seed=10**9 + seed * 10**6).trajectories
     for size in SIZES:
         stays = everyone.rows(torch.arange(size))
         logged: Decisions | None = None
@@ -89,7 +100,7 @@ def results(seed: int, store: Path, found: dict[str, Any]) -> None:
             if name.startswith("planning"):
                 found[key] = planned(stays, 10.0 if name.endswith("prior") else 0.0)
             else:
-                logged = decisions(core, stays) if logged is None else logged
+                logged = measured(decisions(core, stays), stays) if logged is None else logged
                 found[key] = learned(name, logged, seed)
             store.parent.mkdir(parents=True, exist_ok=True)
             write_text(store, json.dumps(found, indent=1) + "\n")
