@@ -31,15 +31,18 @@ from ...patient_models.icu_sepsis_spec import SPEC
 from ...patient_models.sepsis_clinician import SepsisClinician
 from ...patient_models.sepsis_protocols import ObservableRule
 from ...patient_models.tabular import Tabular
+from ...patient_models.tabular_fit import count_transitions, fit_tabular
 from ...patient_models.tabular_solve import chain, solve_values
 from ...patient_models.tabular_values import optimal, policy_value, random_probs
 from ...trajectories.levels import dose_of_action, levels_of_action
 from ...trajectories.rollout import Rollout, rollout
 from ..stages import write_text
+from .icu_sepsis import numbered_stays
 from .safety_figures import draw_frontiers
 from .safety_page import page
 
 PATIENTS, SEED = 2000, 3 * 10**11
+LOGGED, VISITS = 5000, (0, 1, 2, 3, 5, 8, 12, 20, 40, 80, 10**9)
 SUPPORT = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 NOREPINEPHRINE = (0.0, 0.03, 0.07, 0.14, 0.2, 0.3)  # ug/kg/min
 
@@ -117,6 +120,24 @@ def support_frontier() -> list[dict[str, float]]:
         supported = patient.admissible & ((propensity >= least) | likeliest)
         value, _ = optimal(dataclasses.replace(patient, admissible=supported))
         rows.append({"least": least, "value": value, "choices": float(supported.sum(1).double().mean())})
+    return rows
+
+
+def deferral_frontier() -> list[dict[str, float]]:
+    """Value where decisions are handed back to the clinician that rest on few logged visits, exactly, by prior."""
+    truth, logged = icu_sepsis(numbered=True), numbered_stays("forbidden", LOGGED, SEED)
+    visits = count_transitions(truth, logged)[0].sum(2)
+    clinician = ICUSepsisClinician(0.0).table
+    rows = []
+    for prior in (0.0, 10.0):
+        policy = optimal(fit_tabular(truth, logged, prior=prior))[1]
+        seen = (visits * policy).sum(1)
+        for least in VISITS:
+            deferred = (seen < least)[:, None]
+            table = torch.where(deferred, clinician, policy)
+            share = share_of_decisions(truth, table, deferred.expand_as(table))
+            value = policy_value(truth, table)
+            rows.append({"prior": prior, "visits": least, "share": share, "value": value})
     return rows
 
 
@@ -217,6 +238,7 @@ def main(
         "rules": exact_rules,
         "support": support_frontier,
         "levels": level_frontier,
+        "deferral": deferral_frontier,
         "icu": simulated_icu,
         "sepsis": simulated_sepsis,
         "norepinephrine": norepinephrine_frontier,

@@ -25,14 +25,16 @@ _STYLE: Any = {
 
 
 def draw_frontiers(path: Path, found: dict[str, Any]) -> None:
-    """Three frontiers: support and levels in ICU-Sepsis, exactly; norepinephrine in sepsis, simulated."""
+    """Four frontiers: support, levels and deferral in ICU-Sepsis, exactly; norepinephrine in sepsis, simulated."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(9.6, 3.0), layout="constrained")
-        support, levels, limit = figure.subplots(1, 3)
+        figure = Figure(figsize=(8.4, 6.0), layout="constrained")
+        (support, levels), (deferral, limit) = figure.subplots(2, 2)
         _support(support, found["support"])
         _levels(levels, found["levels"])
+        _deferral(deferral, found["deferral"])
         _limit(limit, found["norepinephrine"])
-        support.set_ylabel("probability of leaving alive")
+        for ax in (support, levels, deferral):
+            ax.set_ylabel("probability of leaving alive")
         figure.savefig(path, dpi=130)
 
 
@@ -57,6 +59,15 @@ def _levels(ax: Axes, rows: list[dict[str, float]]) -> None:
     ax.set_xticks(range(5))
     ax.set_title("ICU-Sepsis: best policy up to a level", fontsize=9, loc="left")
     ax.set_xlabel("highest level of the drug")
+
+
+def _deferral(ax: Axes, rows: list[dict[str, float]]) -> None:
+    for prior, color, name in ((0.0, BLUE, "plain counts"), (10.0, GREEN, "10 visits of the mean added")):
+        some = [r for r in rows if r["prior"] == prior]
+        ax.plot([r["share"] for r in some], [r["value"] for r in some], color=color, marker="o", ms=4, label=name)
+    ax.set_title("ICU-Sepsis: planning on 5,000 stays, unsure decisions handed back", fontsize=9, loc="left")
+    ax.set_xlabel("share of decisions handed to the clinician")
+    ax.legend(frameon=False, fontsize=8)
 
 
 def _limit(ax: Axes, rows: list[dict[str, float]]) -> None:

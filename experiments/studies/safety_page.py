@@ -45,10 +45,11 @@ value lost, with its 95 % interval over patients; *attempted* and *executed* are
 _FRONTIERS = """
 ## Value against limit
 
-![Three frontiers of value against the limit of a constraint](figures/safety_frontiers.png)
+![Four frontiers of value against the limit of a constraint](figures/safety_frontiers.png)
 
-*Left and middle: the best policy that keeps the constraint, exactly. Right: 2,000 simulated patients, shaded 95 %
-intervals.*
+*Above: the best policy that keeps the constraint, exactly. Below left: the best policy of a model counted on 5,000
+stays, where decisions that rest on few visits go back to the clinician, exactly; handing back costs value here, for the
+clinician is no better than chance. Below right: 2,000 simulated patients, shaded 95 % intervals.*
 """
 
 
