@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..contracts import Blend, DiscretePolicy, Policy
+from ..trajectories.saved import read_arrays, read_json
 from .baselines import ConstantPolicy
 from .batch_constrained import SupportedPolicy
 from .behavior.policy import BehaviorPolicy
@@ -92,11 +93,14 @@ def load_any_policy(folder: str | Path) -> Policy:
             f"{folder}: expected a policy of kind {', '.join(KINDS)}, got {content['kind']!r}"
             + (": use load_blend" if content["kind"] == "blend" else "")
         )
-    weights = load_file(Path(folder) / WEIGHTS)
+    weights = read_arrays(Path(folder) / WEIGHTS)
     try:
         return KINDS[content["kind"]].restore(content["settings"], weights)
     except KeyError as error:
         raise ValueError(f"{folder}: {MODEL} and {WEIGHTS} do not fit: {error} is missing") from None
+    except (TypeError, RuntimeError, AttributeError, IndexError) as error:
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{folder}: {MODEL} and {WEIGHTS} do not fit ({said}): save the policy again") from None
 
 
 def load_blend(folder: str | Path) -> Blend:
@@ -112,7 +116,10 @@ def _content(folder: Path) -> dict[str, Any]:
     path = folder / MODEL
     if not path.is_file():
         raise ValueError(f"{folder} holds no policy: {MODEL} is missing")
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
     if content.get("format") != FORMAT:
         raise ValueError(f"{path}: expected format {FORMAT}, got {content.get('format')!r}: save the policy again")
+    absent = [name for name in ("kind", "settings") if name not in content]
+    if absent:
+        raise ValueError(f"{path}: {absent[0]} is missing: save the policy again")
     return content

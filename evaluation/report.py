@@ -120,7 +120,7 @@ def load_report(path: Path | str) -> Report:
     if not path.is_file():
         raise FileNotFoundError(f"expected a report at {path}, found none; a finished run folder holds {REPORT_FILE}")
     try:
-        return Report.model_validate_json(path.read_text(encoding="utf-8"))
+        return Report.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
         raise ValueError(f"{path} is not a report of schema version {SCHEMA_VERSION}: {first}; run it again") from error

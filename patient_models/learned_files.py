@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from ..trajectories.spec_json import spec_from_json, spec_to_json
+from ..trajectories.saved import read_arrays, read_json
+from ..trajectories.spec_json import spec_of, spec_to_json
 from .admission import Admission
 from .learned_inputs import InputLayout
 from .learned_setting import Setting
@@ -65,11 +66,14 @@ def load_parts(folder: str | Path, kinds: tuple[str, ...]) -> Parts:
     text = _read(folder)
     if text["kind"] not in kinds:
         raise ValueError(f"{folder} holds a model of kind {text['kind']!r}, expected one of {', '.join(kinds)}")
-    weights = load_file(folder / WEIGHTS)
+    weights = read_arrays(folder / WEIGHTS)
     lacking = [name for name in _ADMISSION if name not in weights]
     if lacking:
         raise ValueError(f"{folder / WEIGHTS}: {lacking[0]} is missing; fit and save the model anew")
-    spec = spec_from_json(text["spec"])
+    absent = [name for name in ("spec", "fixed_hours", "longest_hours", "config") if name not in text]
+    if absent:
+        raise ValueError(f"{folder / MODEL}: {absent[0]} is missing; fit and save the model anew")
+    spec = spec_of(folder / MODEL, text["spec"])
     admission = Admission(spec, *(weights.pop(name) for name in _ADMISSION))
     return Parts(
         kind=text["kind"],
@@ -88,5 +92,7 @@ def _read(folder: Path) -> dict[str, Any]:
     for name in (MODEL, WEIGHTS):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} holds no patient model: {name} is missing")
-    text: dict[str, Any] = json.loads((folder / MODEL).read_text("utf-8"))
+    text = read_json(folder / MODEL)
+    if "kind" not in text:
+        raise ValueError(f"{folder / MODEL}: kind is missing; fit and save the model anew")
     return text

@@ -166,7 +166,13 @@ def _column_at_fault(source: pq.ParquetFile, group: int, columns: Columns) -> st
     """Which column of a row group cannot be read."""
     for name in columns.names:
         try:
-            source.read_row_group(group, columns=[name], use_threads=False)[name].to_pylist()
+            column = source.read_row_group(group, columns=[name], use_threads=False)[name]
+            if name == "time":
+                _times(column)
+            elif name in ("subject_id", columns.value):
+                column.cast(pa.int64() if name == "subject_id" else pa.float64())
+            else:
+                column.to_pylist()
         except (*_DAMAGE, ValueError, OverflowError):
             return f"column {name!r}"
     return "a column"

@@ -27,6 +27,7 @@ from .stays import find_stays, flow_steps
 from .task import Task
 
 logger = logging.getLogger(__name__)
+_NAMED = 20  # warnings of one kind, at most
 
 
 @dataclass(frozen=True)
@@ -159,4 +160,6 @@ def _absent_codes(book: CodeBook, task: Task) -> list[str]:
     patterns = {name: set(rule.codes) for name, rule in {**task.features, **task.context}.items()}
     patterns |= {name: {d.starts(i) for i in d.items} for name, d in task.drugs.items()}
     absent = [name for name, wanted in patterns.items() if not any(book.numbers(p) for p in wanted)]
+    if len(absent) > _NAMED:
+        return [f"no code of {', '.join(absent[:_NAMED])} and {len(absent) - _NAMED:,} others occurs in these records"]
     return [f"no code of {name} occurs in these records" for name in absent]

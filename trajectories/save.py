@@ -6,11 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..contracts import Trajectories
-from .spec_json import spec_from_json, spec_to_json
+from .saved import read_arrays, read_json
+from .spec_json import spec_of, spec_to_json
 
 _ARRAYS, _SPEC = "trajectories.safetensors", "spec.json"
 
@@ -35,8 +36,11 @@ def load_trajectories(folder: str | Path) -> Trajectories:
     missing = [name for name in (_ARRAYS, _SPEC) if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} holds no trajectories: {missing[0]} is missing")
-    arrays = load_file(folder / _ARRAYS)
+    arrays = read_arrays(folder / _ARRAYS)
     expected = set(Trajectories.__dataclass_fields__) - {"spec"}
     if set(arrays) != expected:
         raise ValueError(f"{folder / _ARRAYS}: expected {sorted(expected)}, got {sorted(arrays)}; save it anew")
-    return Trajectories(spec=spec_from_json(json.loads((folder / _SPEC).read_text("utf-8"))), **arrays)
+    sizes = {name: len(value) for name, value in arrays.items()}
+    if len(set(sizes.values())) != 1:
+        raise ValueError(f"{folder / _ARRAYS}: expected as many stays in every array, got {sizes}; save it anew")
+    return Trajectories(spec=spec_of(folder / _SPEC, read_json(folder / _SPEC)), **arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..contracts import Drug, Feature, Spec
@@ -24,6 +25,14 @@ def spec_from_json(data: dict[str, Any]) -> Spec:
         context=tuple(_part(Feature, part) for part in data["context"]),
         outcomes=tuple(data["outcomes"]),
     )
+
+
+def spec_of(path: Path, data: Any) -> Spec:
+    """The spec in the content of a file; ValueError names the file where it is none."""
+    try:
+        return spec_from_json(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: expected a spec, but {error} does not fit; save it anew") from None
 
 
 def _part(kind: Callable[..., T], data: dict[str, Any]) -> T:

@@ -52,6 +52,8 @@ def parse_task(text: str, source: str) -> Task:
         raise TaskError(f"task {source}:\n" + "\n".join(f"  {_line(e)}" for e in error.errors())) from None
     except (TaskError, yaml.YAMLError) as error:
         raise TaskError(f"task {source}: {error}") from None
+    except (RecursionError, ValueError) as error:  # nested without end, or a date that is none
+        raise TaskError(f"task {source}: not valid YAML ({type(error).__name__}: {error})") from None
 
 
 def _text(name: str) -> str:
@@ -61,7 +63,10 @@ def _text(name: str) -> str:
         raise TaskError(
             f"no task file {name!r}; give a path, or one of the shipped tasks: {', '.join(shipped_tasks())}"
         )
-    return Path(name).read_text("utf-8")
+    try:
+        return Path(name).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise TaskError(f"task {name}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
 
 
 def _extended(content: Any, sources: tuple[str, ...]) -> Any:
