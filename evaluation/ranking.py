@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import stats
 
 from .report import Interval, PolicyReport, Ranking
+from .selection import errors, rank_correlations, regret
 
 CLAIM = "simulator claim"
 
@@ -27,24 +27,33 @@ def rankings(policies: Mapping[str, PolicyReport]) -> tuple[Ranking, ...]:
     scores = {CLAIM: [_value(p.simulator_value) for p in pure]}
     scores |= {name: [p.estimates[name].value if name in p.estimates else None for p in pure] for name in names}
     truth = [_value(p.true_value) for p in pure]
-    return tuple(row for name, column in scores.items() if (row := _ranking(name, column, truth)) is not None)
+    clinicians = [_value(p.true_value) for p in policies.values() if p.kind == "clinician"]
+    base = clinicians[0] if clinicians else None
+    rows = [_ranking(name, column, truth, base) for name, column in scores.items()]
+    return tuple(row for row in rows if row is not None)
 
 
 def _value(interval: Interval | None) -> float | None:
     return None if interval is None else interval.value
 
 
-def _ranking(score: str, scored: list[float | None], truth: list[float | None]) -> Ranking | None:
+def _ranking(
+    score: str, scored: list[float | None], truth: list[float | None], clinicians: float | None
+) -> Ranking | None:
     pairs = np.array([(s, t) for s, t in zip(scored, truth, strict=True) if s is not None and t is not None])
     if len(pairs) < 3:
         return None
     claim, true = pairs.T
-    constant = np.ptp(claim) == 0 or np.ptp(true) == 0  # correlation undefined
+    spearman, kendall = rank_correlations(claim, true)
+    wrong = None if clinicians is None else errors(claim > clinicians, true, clinicians)
     return Ranking(
         score=score,
         policies=len(pairs),
-        spearman=None if constant else float(stats.spearmanr(claim, true).statistic),
-        kendall=None if constant else float(stats.kendalltau(claim, true).statistic),
-        regret=float(true.max() - true[claim == claim.max()].mean()),
+        spearman=spearman,
+        kendall=kendall,
+        regret=regret(claim, true),
         mean_absolute_error=float(np.abs(claim - true).mean()),
+        regret_at_3=regret(claim, true, 3),
+        false_alarms=None if wrong is None else wrong.false_alarms,
+        missed=None if wrong is None else wrong.missed,
     )

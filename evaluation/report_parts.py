@@ -219,6 +219,9 @@ class Ranking(Frozen):
     kendall: Number
     regret: Number  # true value of the best policy minus that of the one scored highest
     mean_absolute_error: Number
+    regret_at_3: Number = None  # ... minus the best of the three scored highest
+    false_alarms: Number = None  # share of policies truly no better than the clinicians that score above them
+    missed: Number = None  # share of better ones that do not
 
 
 class Truth(Frozen):

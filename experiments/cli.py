@@ -108,6 +108,25 @@ def compare(
 
 
 @app.command()
+def select(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    estimator: Annotated[str | None, typer.Option(help="By which estimate; the report's own by default.")] = None,
+    keep: Annotated[int | None, typer.Option(min=1, help="How many stay for the second stage; all by default.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the ranking to this file, as JSON.")] = None,
+) -> None:
+    """Rank the candidate policies of a run by what its held-out records say, with the risk of each choice.
+
+    Example: posology select runs/demo-4cbdc8b5
+    """
+    from .select import choose, save, show
+
+    choice = choose(run, estimator=estimator, keep=keep)
+    show(choice, Console())
+    if json is not None:
+        save(choice, json)
+
+
+@app.command()
 def watch(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     policy: Annotated[str, typer.Option(help="Whom to watch beside the clinician: a policy of the run's report.")],

@@ -81,7 +81,8 @@ class SimulatorConfig(_Frozen):
 class BehaviorConfig(_Frozen):
     """The fitted clinician."""
 
-    kind: Literal["logistic", "network"] = "network"
+    kind: Literal["logistic", "network", "trees", "nearest"] = "network"
+    calibration: Literal["temperature", "isotonic"] = "temperature"
 
 
 class PPOConfig(_Frozen):
@@ -104,6 +105,7 @@ class EvaluationConfig(_Frozen):
         "weighted_importance_sampling",
         "weighted_per_decision_importance_sampling",
     )
+    critic: Literal["none", "linear", "network"] = "none"  # adds fitted Q, doubly robust and MAGIC
     discount: Annotated[float, Field(gt=0, le=1)] = 1.0
     level: Share = 0.95
     draws: Count = 1000
@@ -126,7 +128,7 @@ class ExperimentConfig(_Frozen):
     behavior: BehaviorConfig = BehaviorConfig()
     learner: Literal["ppo", "dqn"] = "ppo"  # what learns in the simulator, with the steps and penalties of `ppo`
     ppo: PPOConfig = PPOConfig()
-    blends: tuple[Share, ...] = (0.1, 0.3)
+    blends: tuple[Share, ...] = (0.05, 0.1, 0.2, 0.3)  # the boldest that the records support is told
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @property

@@ -12,12 +12,14 @@ from ..agents.support import unsupported_share
 from ..contracts import Blend, Decisions, DiscretePolicy, Progress, Treatment, silent
 from ..evaluation import Estimate, estimate
 from ..evaluation.heatmap import heat_map
-from ..evaluation.off_policy import bootstrap_intervals
+from ..evaluation.off_policy import CriticConfig, bootstrap_intervals, fitted_q_evaluation
 from ..evaluation.report import ConstraintReport, EstimateReport, Interval, PolicyReport
 from ..evaluation.safety import ViolationRate, rates_of_counts, violation_rates
 from ..evaluation.true_value import Value, mean_interval, rollout_value, value_difference
 from .config import EvaluationConfig
 from .judged import Actor, Judged
+
+WITH_CRITIC = ("direct_method", "doubly_robust", "weighted_doubly_robust", "magic")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Bench:
     config: EvaluationConfig
     reward_range: tuple[float, float] | None  # of an undiscounted stay: worst, best
     seed: int  # of the first simulated patient; the same for every policy
+    train: Decisions | None = None  # on which critics are fitted; by cross-fitting on the held-out stays without
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
 
 
@@ -50,13 +53,7 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
     for number, one in enumerate(everyone):
         progress(number / len(everyone), one.label)
         if one.target is not None:
-            found.estimates[one.name] = estimate(
-                bench.held_out,
-                one.target,
-                bench.behavior,
-                list(bench.config.estimators),
-                discount=bench.config.discount,
-            )
+            found.estimates[one.name] = estimates_of(one.target, bench)
         claimed = _value(bench.simulator, one.simulated, bench, bench.config.simulator_stays)
         true = _value(bench.truth, one.true, bench, bench.config.true_stays)
         if true is not None:
@@ -64,6 +61,19 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
         found.policies[one.name] = _report(one, bench, found, claimed)
     progress(1.0, "done")
     return found
+
+
+def estimates_of(target: DiscretePolicy | Blend, bench: Bench) -> dict[str, Estimate]:
+    """Off-policy estimates of one policy on the held-out stays: those of the config, and with a critic its own."""
+    names, config = list(bench.config.estimators), bench.config
+    if config.critic == "none":
+        return estimate(bench.held_out, target, bench.behavior, names, discount=config.discount)
+    settings = CriticConfig(kind=config.critic)
+    critic = fitted_q_evaluation(
+        bench.held_out, target, discount=config.discount, train=bench.train, behavior=bench.behavior, config=settings
+    )
+    names += [name for name in WITH_CRITIC if name not in names]
+    return estimate(bench.held_out, target, bench.behavior, names, discount=config.discount, q=critic.q, v=critic.v)
 
 
 def value_in(treatment: Treatment | None, actor: Actor, bench: Bench, stays: int) -> float | None:

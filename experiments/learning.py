@@ -129,7 +129,7 @@ def _reference(name: str, cohort: Cohort, run: Run, seed: int) -> Affine:
 
 
 def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: LoggedData) -> BehaviorPolicy:
-    settings = BehaviorConfig(actions=cohort.task.spec.actions, kind=config.behavior.kind)
+    settings = BehaviorConfig(actions=cohort.task.spec.actions, **config.behavior.model_dump())
 
     def fit(folder: Path, progress: Progress) -> None:
         fitted = fit_behavior(logged.train, logged.tuning, settings, seed=config.seed, progress=progress)

@@ -69,6 +69,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         config=config.evaluation,
         reward_range=reward_of(config, task.spec, task.horizon * task.interval).meaning.bounds,
         seed=FIRST_SIMULATED + config.seed * 10**9,
+        train=learned.train,
         shaped=shaped_of(config, learned.simulator),
     )
     everyone = policies_to_judge(

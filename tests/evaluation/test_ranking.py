@@ -31,8 +31,17 @@ def test_a_perfect_score_and_a_reversed_one():
 def test_blends_clinicians_and_the_unscored_do_not_count():
     pure = {"a": policy(0.9, 0.8), "b": policy(0.8, 0.7), "c": policy(0.7, 0.5)}
     more = {"d": policy(0.1, 0.99, "blend"), "e": policy(0.1, 0.99, "clinician"), "f": policy(None, 0.99)}
-    assert rankings(pure | more) == rankings(pure)
+    told = {"false_alarms": None, "missed": None}  # these are relative to the clinicians
+    assert tuple(row.model_copy(update=told) for row in rankings(pure | more)) == rankings(pure)
     assert rankings(pure)[0].policies == 3
+
+
+def test_claims_to_beat_the_clinicians_err_both_ways():
+    scored = [(0.9, 0.5), (0.6, 0.8), (0.4, 0.9), (0.3, 0.3)]
+    everyone = {str(i): policy(c, t) for i, (c, t) in enumerate(scored)}
+    (row,) = rankings({"clinician": policy(0.7, 0.55, "clinician"), **everyone})
+    assert (row.false_alarms, row.missed) == (0.5, 0.5)
+    assert row.regret == pytest.approx(0.4) and row.regret_at_3 == pytest.approx(0)
 
 
 def test_ties_share_the_regret_and_leave_correlation_undefined():

@@ -1,0 +1,56 @@
+import json
+import shutil
+
+import pytest
+from posology.evaluation.report import load_report
+from posology.experiments.cli import app
+from posology.experiments.judge import WITH_CRITIC
+from posology.experiments.runner import run_experiment
+from posology.experiments.select import choose
+from typer.testing import CliRunner
+
+
+def test_candidates_of_a_run_are_ranked_with_their_risk(small_run, tmp_path):
+    folder = small_run[1]
+    report, choice = load_report(folder), choose(folder)
+    judged = [p for p, found in report.policies.items() if found.kind not in ("clinician", "behavior")]
+    assert {row.name for row in choice.ranked} | set(choice.left_out) == set(judged)
+    for row in choice.ranked:
+        assert row.verdict != "not evaluable" and 0 <= row.risk.no_better <= 1 and row.risk.regret >= 0
+        assert row.value == pytest.approx(report.policies[row.name].estimates[choice.estimator].value)
+    values = [row.value for row in choice.ranked]
+    assert values == sorted(values, reverse=True)
+    assert sum(row.risk.best for row in choice.ranked) == pytest.approx(1.0 if choice.ranked else 0.0)
+    assert all(reason for reason in choice.left_out.values())
+    assert choose(folder) == choice
+
+
+def test_the_command_prints_and_writes_the_ranking(small_run, tmp_path):
+    out = tmp_path / "ranking.json"
+    result = CliRunner().invoke(app, ["select", str(small_run[1]), "--json", str(out)])
+    assert result.exit_code == 0 and "left out: none" in result.output
+    assert json.loads(out.read_text())["estimator"] == "weighted_importance_sampling"
+    with pytest.raises(ValueError, match="no estimator 'wis'"):
+        choose(small_run[1], estimator="wis")
+
+
+def test_a_critic_adds_its_estimates_and_ranks_what_is_kept(small_run, small_config, quiet, tmp_path):
+    """The same run with fitted Q evaluation: only the evaluation is made anew."""
+    config = small_config.model_copy(
+        update={"evaluation": small_config.evaluation.model_copy(update={"critic": "linear"})}
+    )
+    copy = tmp_path / f"{config.name}-{config.hash}"
+    shutil.copytree(small_run[1], copy)
+    run_experiment(config, tmp_path, console=quiet)
+    policies = load_report(copy).policies
+    for policy in policies.values():
+        if policy.estimates:
+            assert set(WITH_CRITIC) <= set(policy.estimates)
+            assert policy.estimates["direct_method"].verdict == "model-based"
+    before = load_report(small_run[1]).policies
+    assert policies["ppo"].estimates["weighted_importance_sampling"].value == pytest.approx(
+        before["ppo"].estimates["weighted_importance_sampling"].value
+    )
+    choice = choose(copy)
+    critics = [row.critic for row in choice.ranked]
+    assert None not in critics and critics == sorted(critics, reverse=True)
