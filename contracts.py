@@ -7,10 +7,9 @@ float32 unless said otherwise, in clinical units. `Estimate` and `Report` live i
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self, runtime_checkable
 
 import torch
@@ -32,6 +31,7 @@ class Feature:
     max_age: float = 48.0  # hours a value is carried forward
     levels: tuple[str, ...] = ()  # names of the categories 0, 1, ...
     label: str = ""
+    source: Literal["record", "image"] = "record"  # image: read in a scan by an encoder
 
     @property
     def midpoint(self) -> float:  # what stands in for a value that was never measured
@@ -85,8 +85,8 @@ class _Batch:
     def __len__(self) -> int:
         return len(next(v for v in vars(self).values() if isinstance(v, Tensor)))
 
-    def replace(self, **fields: object) -> Self:
-        return dataclasses.replace(self, **fields)  # type: ignore[type-var]
+    def replace(self, **changes: object) -> Self:
+        return replace(self, **changes)  # type: ignore[type-var]
 
     def rows(self, index: Tensor) -> Self:
         return self.replace(**{k: v[index] for k, v in vars(self).items() if isinstance(v, Tensor)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -17,23 +17,24 @@ from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
 from .observation import BOUND
+from .pictures import Pictured, pictured
 from .render_screen import MODES, Screen
 from .render_style import FRAMES_PER_SECOND
 
-Observation = NDArray[np.float32]
 
-
-class PatientEnv(gymnasium.Env[Observation, Any]):
+class PatientEnv(gymnasium.Env[Any, Any]):
     """A stay is an episode: death and discharge terminate it, the horizon truncates it.
 
     `reset(seed=s)` admits the first patient of seed s, `reset()` the next one. `info` holds `costs` (J,), the `dose`
     (U,) given and the `outcome`; behind a shield also the `intended` dose and the costs `attempted`; with
     `privileged`, the patient's hidden `privileged` memory (M,) too.
     `render_mode` "rgb_array" draws the stay so far when `render` is called, "human" in a window at every step.
+    With `observation="image"` an observation is a dictionary: the last scan `image` (1, H, W) uint8, its `age` (1,) in
+    days, and the usual `vector` (O,); ValueError where the patients have no pictures.
     """
 
     metadata: dict[str, Any] = {"render_modes": [*MODES], "render_fps": FRAMES_PER_SECOND}
-    observation_space: spaces.Space[Observation]
+    observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any]
 
     def __init__(
@@ -43,22 +44,22 @@ class PatientEnv(gymnasium.Env[Observation, Any]):
         privileged: bool = False,
         device: str = "cpu",
         render_mode: str | None = None,
+        observation: Literal["vector", "image"] = "vector",
         **options: object,
     ) -> None:
         self.treatment = treatment_of(ENVS, env, options)
+        self._pictured = pictured(self.treatment) if observation == "image" else None
         self.privileged = privileged
         self.device = device
         self.render_mode = render_mode
         self._screen = None if render_mode is None else Screen(self.treatment, render_mode)
-        self.observation_space = observation_space(self.treatment)
+        self.observation_space = observation_space(self.treatment, self._pictured)
         self.action_space = action_space(self.treatment)
         self._ward: Ward | None = None
         self._ended = True
 
     @torch.no_grad()
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Admit a patient."""
         super().reset(seed=seed)
         self._ward = readmit(self.treatment, self._ward, [seed], self._entropy, device=self.device)
@@ -68,7 +69,7 @@ class PatientEnv(gymnasium.Env[Observation, Any]):
         return self._observe(self._ward.state), self._hidden(self._ward.state)
 
     @torch.no_grad()
-    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One decision, an integer or (U,); RuntimeError where nobody is in care."""
         if self._ward is None or self._ended:
             raise RuntimeError("expected a patient in care, but the stay has ended or never began: call reset()")
@@ -108,17 +109,24 @@ class PatientEnv(gymnasium.Env[Observation, Any]):
     def _entropy(self) -> int:
         return int(self.np_random.integers(1 << 62))
 
-    def _observe(self, state: PatientState) -> Observation:
-        return _array(self.treatment.observe(state)[0])
+    def _observe(self, state: PatientState) -> Any:
+        vector = _array(self.treatment.observe(state)[0])
+        if self._pictured is None:
+            return vector
+        age = _array(self._pictured.picture_age(state) / 24)
+        return {"image": _array(self._pictured.pictures(state)), "age": age, "vector": vector}
 
     def _hidden(self, state: PatientState) -> dict[str, Any]:
         return {"privileged": _array(state.memory[0])} if self.privileged else {}
 
 
-def observation_space(treatment: Treatment) -> spaces.Space[Observation]:
-    """The box of one observation (O,)."""
+def observation_space(treatment: Treatment, pictures: Pictured | None = None) -> spaces.Space[Any]:
+    """The box of one observation (O,), or a dictionary with the last scan and its age in days."""
     box = spaces.Box(-BOUND, BOUND, (treatment.observation_dim,), np.float32)
-    return cast("spaces.Space[Observation]", box)
+    if pictures is None:
+        return box
+    image = spaces.Box(0, 255, (1, *pictures.picture_shape), np.uint8)
+    return spaces.Dict({"image": image, "age": spaces.Box(0.0, 10_000.0, (1,), np.float32), "vector": box})
 
 
 def action_space(treatment: Treatment) -> spaces.Space[Any]:

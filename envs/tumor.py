@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ..contracts import PatientModel
 from ..patient_models.tumor import Tumor
 from ..patient_models.tumor_benchmark import DAY, DECISIONS, TumorBenchmark
+from ..patient_models.tumor_imaging import TumorImaging
 from ..patient_models.tumor_spec import WEEK
 from .dose_treatment import DoseTreatment
 from .rewards import Reward, SurvivalReward
@@ -20,6 +22,7 @@ def tumor(
     horizon: int | None = None,
     scan_weeks: int = 3,
     missed: float = 0.0,
+    imaging: bool = False,
     alive: float = 1.0,
     died: float = 0.0,
     enforce: bool = False,
@@ -29,7 +32,8 @@ def tumor(
 
     `benchmark`: both or either every day for 58 decisions, as in the counterfactual literature; its reward is survival,
     and treating always is best. `alive` and `died` belong to survival; `enforce` masks and caps what the hard limits
-    forbid; a scan is taken every `scan_weeks` and missed with probability `missed`.
+    forbid; a scan is taken every `scan_weeks` and missed with probability `missed`. With `imaging`, each scan is
+    rendered and what the shipped encoder reads in it takes the place of a radiologist's sizes.
     """
     if preset not in ("treatment", "benchmark"):
         raise ValueError(f"expected preset 'treatment' or 'benchmark', got {preset!r}")
@@ -43,7 +47,8 @@ def tumor(
             enforce=enforce,
             bootstrap_at_horizon=bootstrap_at_horizon,
         )
-    patient = Tumor(scan_weeks=scan_weeks, missed=missed)
+    person = Tumor(scan_weeks=scan_weeks, missed=missed)
+    patient: PatientModel = TumorImaging(person) if imaging else person
     weeks = 26 if horizon is None else horizon
     return DoseTreatment(
         patient,

@@ -168,6 +168,30 @@ def simulate(
     console.print(f"[bold green]cohort:[/] {out}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def encode(
+    images: Annotated[Path, typer.Argument(help="A folder of images, one file, or a table: subject_id, time, path.")],
+    out: Annotated[Path, typer.Option(help="Table to write, .csv or .parquet; a contact sheet and events beside it.")],
+    encoder: Annotated[Path | None, typer.Option(help="Folder of an encoder; else the one shipped.")] = None,
+    spacing: Annotated[
+        tuple[float, float, float] | None, typer.Option(help="z, y and x in mm, of PNG and NPY files.")
+    ] = None,
+) -> None:
+    """Read lesions in CT images: mask, volume and diameter with their predicted spread, and an embedding.
+
+    Where IMAGES is a table, the readings are also written as MEDS events, which a task reads like any feature.
+    """
+    from ..patient_models.imaging.encoder import load_encoder
+    from ..patient_models.imaging.shipped import SHIPPED
+    from .encode import images_in, read_images, write_readings
+
+    paths, index = images_in(images)
+    read = read_images(paths, load_encoder(encoder or SHIPPED), spacing=spacing)
+    console.print(f"{len(read.rows)} images read, {len(read.unreadable)} left out")
+    for path in write_readings(read, out, index):
+        console.print(f"[bold green]written:[/] {path}", highlight=False, soft_wrap=True)
+
+
 @app.command("list")
 def list_all() -> None:
     """List what is here: configs, tasks, environments, patient models, agents, estimators."""

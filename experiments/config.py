@@ -76,6 +76,7 @@ class SimulatorConfig(_Frozen):
     learning_rate: Annotated[float, Field(gt=0)] = 5e-3
     weight_decay: Amount = 1e-4
     bfloat16: bool = False  # train the recurrence in half the bits
+    image_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of scans hidden in training
 
 
 class BehaviorConfig(_Frozen):

@@ -85,6 +85,23 @@ SOURCES = {
             ),
         ),
     ),
+    "tumor_imaging": KnownTruth(
+        environment="posology/Tumor-v0",
+        clinician="tumor_clinician:TumorClinician",
+        task="tumor_imaging_simulated",
+        memory="tumor_memory:TRUTH",
+        model="tumour of Geng et al. with marrow and lung injury, seen on CT",
+        reward="chemoradiation",
+        options=MappingProxyType({"imaging": True}),
+        rules=(
+            Rule(
+                "tumor_rule",
+                "Rule by count and scan",
+                "A course of 60 Gy, and weekly chemotherapy by the blood count and the size on the last scan.",
+                "tumor_rule:TumorRule",
+            ),
+        ),
+    ),
     "warfarin": KnownTruth(
         environment="posology/Warfarin-v0",
         clinician="warfarin_clinician:WarfarinClinician",

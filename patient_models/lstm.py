@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..contracts import Progress, Trajectories, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
+from .image_dropout import image_dropout
 from .learned_heads import NEVER, examples
 from .learned_setting import Setting
 from .linear import LinearConfig, best_affine, fit_affine
@@ -39,12 +40,14 @@ def fit_lstm(
     target, stop = examples(setting.layout, train), examples(setting.layout, tuning)
     happens = target.event[target.mask].any(0)
     ridge, _ = best_affine(target, stop, LinearConfig(iterations=_STEPS))
+    hidden = image_dropout(train.spec, config.image_dropout)
     networks = []
     for k in range(config.members):
         generator = torch.Generator().manual_seed(seed * 1000 + k)
         each = bootstrap_weights(train.subject, generator) if config.members > 1 else torch.ones(len(train))
         used = torch.nonzero(each)[:, 0]
-        data = (target.rows(used), each[used])
+        seen = target if hidden is None else examples(setting.layout, hidden(train, generator))
+        data = (seen.rows(used), each[used])
         affine = fit_affine(data[0], ridge, data[1], iterations=_STEPS)
         network = MemberNetwork(affine, config.hidden, generator)
         report = _share(progress, k, config.members)

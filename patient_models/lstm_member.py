@@ -29,9 +29,10 @@ class LSTMConfig:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     bfloat16: bool = False  # the recurrence in half the bits, while training: faster where the processor knows them
+    image_dropout: float = 0.0  # share of scans hidden from a member, so that a missing one is nothing new
 
     def __post_init__(self) -> None:
-        free = ("weight_decay", "bfloat16")
+        free = ("weight_decay", "bfloat16", "image_dropout")
         wrong = [name for name, value in vars(self).items() if value < (0 if name in free else 1e-9)]
         if wrong:
             raise ValueError(f"{', '.join(wrong)}: expected a positive number, got {self}")

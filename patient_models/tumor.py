@@ -16,11 +16,13 @@ from torch.special import ndtr
 from ..contracts import DIED, DISCHARGED, IN_CARE, PatientState, Spec
 from ..trajectories.carry import carry
 from .dose_range import refuse_outside
+from .imaging.chest import PIXELS
 from .tumor_clinician import TumorClinician
 from .tumor_course import Course, week
 from .tumor_memory import TumorMemory
 from .tumor_observation import OBSERVATION_NOISE, Schedule, measure
 from .tumor_patients import PATIENT_NOISE, draw_context, draw_patients
+from .tumor_scan import pictures
 from .tumor_spec import SPEC, WEEK
 
 COURSE_NOISE = 9  # columns of a step before the observation's: seven days of growth, cure, death
@@ -30,16 +32,18 @@ COURSE_NOISE = 9  # columns of a step before the observation's: seven days of gr
 class Tumor:
     """A `PatientModel` in steps of a week. Death terminates, and so does a cure (outcome 1), which nobody can see.
 
-    Scans are taken at admission and every `scan_weeks`; each later one is missed with probability `missed`.
+    Scans are taken at admission and every `scan_weeks` (0: at each patient's own pace of 1 to 8); each later one is
+    missed with probability `missed`. A radiologist's volume has an error of `reading` in its logarithm (SD).
     """
 
     scan_weeks: int = 3
     missed: float = 0.0
+    reading: float = 0.10
     variability: float = 1.0  # scales how marrows differ
 
     def __post_init__(self) -> None:
-        if self.scan_weeks < 1 or not 0 <= self.missed <= 1 or self.variability < 0:
-            raise ValueError(f"expected scan_weeks >= 1, missed in 0..1 and variability >= 0, got {self}")
+        if self.scan_weeks < 0 or not 0 <= self.missed <= 1 or min(self.variability, self.reading) < 0:
+            raise ValueError(f"expected missed in 0..1, and scan_weeks, reading and variability >= 0, got {self}")
 
     @property
     def spec(self) -> Spec:
@@ -61,6 +65,19 @@ class Tumor:
         """The behaviour policy of the cohort; `confounding` moves whom more is given, not how well patients fare."""
         return TumorClinician(confounding, hidden_confounding)
 
+    @property
+    def picture_shape(self) -> tuple[int, int]:
+        """Height and width of a scan in pixels."""
+        return PIXELS, PIXELS
+
+    def pictures(self, state: PatientState) -> Tensor:
+        """The last scan of every patient as grey levels (B, 96, 96) uint8."""
+        return pictures(state)
+
+    def picture_age(self, state: PatientState) -> Tensor:
+        """How many hours ago (B,) that scan was taken."""
+        return state.age[:, SPEC.feature("volume")]
+
     def admit(self, context: Tensor | None, noise: Tensor) -> PatientState:
         """Untreated patients, everything measured once; context (B, 3) is age, stage and type.
 
@@ -74,7 +91,7 @@ class Tumor:
         _expect("context", context, len(SPEC.context))
         memory = draw_patients(context, person, self.variability)
         memory = memory._replace(scan_volume=memory.volume, scan_noise=observing[None, :, -1])
-        measured = measure(memory, observing)
+        measured = measure(memory, observing, self.reading)
         memory = memory._replace(first_volume=measured[None, :, 1])
         nothing = torch.zeros_like(context[:, :2])
         return PatientState(
@@ -101,13 +118,13 @@ class Tumor:
         course = week(TumorMemory.unpack(state.memory), state.context[:, 0], dose, growing)
         later = state.hours + hours
         memory, outcome = _fate(course, state.outcome, ndtr(cure[:, 0]), ndtr(death[:, 0]))
-        scanned = Schedule(self.scan_weeks, self.missed).scanned(later, observing)
+        scanned = Schedule(self.scan_weeks, self.missed).scanned(memory, later, observing)
         memory = memory._replace(
             scan_volume=torch.where(scanned, memory.volume, memory.scan_volume),
             scan_noise=torch.where(scanned, observing[None, :, -1], memory.scan_noise),
         )
         seen = torch.stack((torch.ones_like(scanned), scanned, scanned, torch.ones_like(scanned)), 1)
-        vitals, age = carry(SPEC, state.vitals, state.age, hours, measure(memory, observing), seen)
+        vitals, age = carry(SPEC, state.vitals, state.age, hours, measure(memory, observing, self.reading), seen)
         return state.replace(
             vitals=vitals,
             seen=seen,

@@ -44,6 +44,7 @@ class Described(Part):
     reference: tuple[float, float]
     scale: Literal["linear", "log", "category"] = "linear"
     levels: tuple[str, ...] = ()
+    source: Literal["record", "image"] = "record"  # image: read in a scan by an encoder, which wrote the events
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -57,7 +58,16 @@ class Described(Part):
     def feature(self, name: str, max_age: float) -> Feature:
         """The contract's description of this quantity."""
         return Feature(
-            name, self.unit, self.low, self.high, self.reference, self.scale, max_age, self.levels, self.label
+            name,
+            self.unit,
+            self.low,
+            self.high,
+            self.reference,
+            self.scale,
+            max_age,
+            self.levels,
+            self.label,
+            self.source,
         )
 
 

@@ -71,8 +71,8 @@ def main(
     write_text(pages / "tumor_benchmark.json", json.dumps(numbers, indent=1) + "\n")
     page = pages / "tumor.md"
     text = page.read_text(encoding="utf-8") if page.is_file() else "# Tumour\n"
-    block = put_block(text, "benchmark", "tumor", "\n".join(table(found, patients)))
-    write_text(page, block.replace("studies.patients tumor` -->\n| who", "studies.tumor` -->\n| who"))
+    command = "python -m posology.experiments.studies.tumor"
+    write_text(page, put_block(text, "benchmark", "", "\n".join(table(found, patients)), command=command))
     from ...patient_models.imaging.contact_sheet import contact_sheet  # matplotlib takes a second
 
     course = follow(Tumor(scan_weeks=6), TumorRule(), 40, seed=7, decisions=18, hours=WEEK)

@@ -152,8 +152,15 @@ def test_scans_follow_their_schedule_and_missed_ones_are_not_seen() -> None:
     assert missing.states[3].seen[:, 1].float().mean().item() == pytest.approx(0.4, abs=0.07)
 
 
+def test_patients_may_be_scanned_at_their_own_pace() -> None:
+    course = follow(Tumor(scan_weeks=0), Plan(0.5, 0.0), 400, decisions=8, hours=WEEK)
+    scans = torch.stack([s.seen[:, 1] for s in course.states[1:]], 1).sum(1)
+    share = [(scans == 8 // pace).float().mean().item() for pace in (1, 2, 4, 8)]
+    assert share == pytest.approx([0.25] * 4, abs=0.07) and sum(share) == pytest.approx(1)
+
+
 def test_bad_settings_are_refused() -> None:
-    for wrong in ({"scan_weeks": 0}, {"missed": 1.5}, {"variability": -1.0}):
+    for wrong in ({"scan_weeks": -1}, {"missed": 1.5}, {"variability": -1.0}):
         with pytest.raises(ValueError, match="scan_weeks"):
             Tumor(**wrong)
     with pytest.raises(ValueError, match="noise"):

@@ -1,0 +1,97 @@
+"""The frozen encoder: from scans to mask, size with its spread, and a compact embedding; kept without pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .unet import LEAST_DIAMETER, LEAST_VOLUME, UNet, UNetConfig
+
+ENCODER, WEIGHTS = "encoder.json", "encoder.safetensors"
+_BATCH = 64
+
+
+class Encoding(NamedTuple):
+    """What the encoder reads in scans, each (B, ...)."""
+
+    mask: Tensor  # (B, [D,] H, W) bool
+    embedding: Tensor  # (B, E) in -1..1
+    volume: Tensor  # (B,) cm3
+    diameter: Tensor  # (B,) cm, the longest
+    volume_spread: Tensor  # (B,) predicted SD of the logarithm of the volume's error
+    diameter_spread: Tensor  # (B,) the same of the diameter
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """A network that no longer learns, and the factors (2,) by which its predicted spreads were calibrated."""
+
+    network: UNet
+    calibration: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def config(self) -> UNetConfig:
+        """The network's shape."""
+        return self.network.config
+
+    @torch.no_grad()
+    def encode(self, hu: Tensor) -> Encoding:
+        """Read scans (B, [D,] H, W) in HU; ValueError where a side does not fit the network."""
+        self.network.eval()
+        return _join([self._some(part) for part in hu.split(_BATCH)])
+
+    def _some(self, hu: Tensor) -> Encoding:
+        reading = self.network(hu[:, None])
+        volume, diameter = reading.size.exp().unbind(1)
+        spread = (reading.log_variance / 2).exp() * reading.size.new_tensor(self.calibration)
+        return Encoding(
+            mask=reading.mask > 0,
+            embedding=reading.embedding,
+            volume=(volume - LEAST_VOLUME).clamp_min(0),
+            diameter=(diameter - LEAST_DIAMETER).clamp_min(0),
+            volume_spread=spread[:, 0],
+            diameter_spread=spread[:, 1],
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the encoder into `folder`, made if needed; FileExistsError where one already lies there."""
+        folder = Path(folder)
+        if (folder / ENCODER).exists():
+            raise FileExistsError(f"{folder} already holds an encoder; remove it or choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        save_file(weights, folder / WEIGHTS)
+        text = {"kind": "unet", "config": asdict(self.config), "calibration": list(self.calibration)}
+        draft = folder / (ENCODER + ".draft")  # the text comes last: a folder with it is whole
+        draft.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+        draft.replace(folder / ENCODER)
+        return folder
+
+
+def load_encoder(folder: str | Path) -> Encoder:
+    """What `Encoder.save` wrote; FileNotFoundError or ValueError say what is missing or does not fit."""
+    folder = Path(folder)
+    for name in (ENCODER, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} holds no encoder: {name} is missing")
+    text = json.loads((folder / ENCODER).read_text(encoding="utf-8"))
+    if text.get("kind") != "unet":
+        raise ValueError(f"{folder / ENCODER}: expected an encoder of kind 'unet', got {text.get('kind')!r}")
+    shape: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in text["config"].items()}
+    network = UNet(UNetConfig(**shape))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise ValueError(f"{folder / WEIGHTS} does not fit {ENCODER}: train and save the encoder anew") from error
+    first, second = text["calibration"]
+    return Encoder(network.eval(), (float(first), float(second)))
+
+
+def _join(parts: list[Encoding]) -> Encoding:
+    return parts[0] if len(parts) == 1 else Encoding(*(torch.cat(part) for part in zip(*parts, strict=True)))
