@@ -41,11 +41,6 @@ class Shipped:
     sofa: Tensor  # (S,) mean SOFA score
 
 
-def installed() -> bool:
-    """Whether the package that ships the MDP is there."""
-    return find_spec("icu_sepsis") is not None
-
-
 @functools.cache
 def shipped() -> Shipped:
     """The package's numbers, read once; MissingPackageError where it is not installed."""

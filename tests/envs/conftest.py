@@ -9,7 +9,6 @@ import torch
 from posology.contracts import Drug, Feature, PatientState, Spec
 from posology.envs import ENVS, treatment
 from posology.envs.dose_treatment import DoseTreatment
-from posology.patient_models import icu_sepsis
 from posology.patient_models.lstm import LSTMConfig, fit_lstm
 from posology.trajectories.carry import carry
 from posology.trajectories.rollout import rollout
@@ -107,8 +106,6 @@ CONTINUOUS, LSTM = "posology/Sepsis-v0 with continuous doses", "posology/Learned
 
 @pytest.fixture(params=[*ENVS, LSTM, f"{LSTM} and its belief", CONTINUOUS])
 def case(request):
-    if "ICUSepsis" in request.param and not icu_sepsis.installed():
-        pytest.skip(f"ICU-Sepsis needs the package that ships its numbers: {icu_sepsis.REMEDY}")
     return request.param
 
 

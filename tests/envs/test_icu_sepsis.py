@@ -11,7 +11,6 @@ from posology.patient_models.tabular_values import Worth, optimal, policy_value
 from posology.trajectories.noise import ADMISSION, normals, seeds
 from posology.trajectories.rollout import rollout
 
-pytestmark = pytest.mark.skipif(not module.installed(), reason=f"needs the package: {module.REMEDY}")
 NAME = "posology/ICUSepsis-v0"
 
 

@@ -20,8 +20,6 @@ from posology.patient_models.tabular_values import optimal, policy_value
 from posology.trajectories.noise import ADMISSION, normals, seeds
 from posology.trajectories.rollout import rollout
 
-needs_package = pytest.mark.skipif(not module.installed(), reason=f"needs the package: {module.REMEDY}")
-
 
 def sepsis_rules(core):
     spec = core.spec
@@ -75,7 +73,6 @@ def test_executed_violations_of_hard_constraints_are_exactly_zero_in_sepsis(acti
     assert 0.05 < float(same[done.decisions.mask].float().mean()) < 0.95
 
 
-@needs_package
 def test_executed_violations_are_exactly_zero_in_icu_sepsis_at_a_stated_price():
     plain = treatment("posology/ICUSepsis-v0", inadmissible="mean")
     core = shield(plain, icu_sepsis_rules(plain.spec), states=2000)

@@ -8,7 +8,6 @@ from posology.experiments.config import ConfigError, load_config
 from posology.experiments.judged import nothing
 from posology.experiments.sources import SOURCES, clinician, member, source, true_treatment
 from posology.experiments.worth import reward_name, reward_of
-from posology.patient_models import icu_sepsis
 from posology.trajectories.rollout import rollout
 from posology.trajectories.task_file import load_task
 
@@ -17,8 +16,6 @@ PATIENTS = 40
 
 @pytest.fixture(params=SOURCES)
 def name(request):
-    if request.param == "icu_sepsis" and not icu_sepsis.installed():
-        pytest.skip(f"ICU-Sepsis needs the package that ships its numbers: {icu_sepsis.REMEDY}")
     return request.param
 
 

@@ -30,9 +30,6 @@ from posology.patient_models.tabular_weights import weight_moments
 from posology.trajectories.levels import levels_of_action
 from posology.trajectories.rollout import rollout
 
-needs_package = pytest.mark.skipif(not module.installed(), reason=f"needs the package: {module.REMEDY}")
-pytestmark = needs_package
-
 
 @pytest.fixture(scope="module")
 def patient():
@@ -78,6 +75,7 @@ def test_a_benchmark_in_which_random_is_as_good_as_the_expert(patient, best):
 
 
 def test_it_is_read_without_importing_the_package_or_gym():
+    icu_sepsis()
     code = (
         "import sys\nfrom posology.patient_models.icu_sepsis import icu_sepsis\nicu_sepsis()\n"
         "assert not {'gym', 'icu_sepsis'} & {m.split('.')[0] for m in sys.modules}, 'imported'"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from posology.contracts import PatientModel, PatientState, Trajectories
-from posology.patient_models import MODELS, icu_sepsis, model
+from posology.patient_models import MODELS, model
 from posology.patient_models.glucose import Glucose
 from posology.patient_models.lstm import LSTMConfig
 from posology.patient_models.sepsis import Sepsis
@@ -57,8 +57,6 @@ def patient(name: str) -> PatientModel:
 
 @pytest.fixture(params=sorted(MODELS))
 def any_patient(request: pytest.FixtureRequest) -> PatientModel:
-    if request.param == "icu_sepsis" and not icu_sepsis.installed():
-        pytest.skip(f"ICU-Sepsis needs the package that ships its numbers: {icu_sepsis.REMEDY}")
     return patient(request.param)
 
 
