@@ -1,7 +1,8 @@
 """Mechanistic patients in one batch against scipy on the same equations, one patient after the other.
 
-The reference integrates only the equations (dopri5 at scipy's default tolerance); the batch also draws its noise,
-measures, and carries values forward.
+The reference integrates only the equations; the batch also draws its noise, measures, and carries values forward. It
+is scipy's compiled dopri5, which its documentation calls the older interface, or `solve_ivp`, the current one; both at
+their default tolerance.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.integrate import ode
+from scipy.integrate import ode, solve_ivp
 from torch import Tensor
 
 from ..contracts import PatientModel, PatientState
@@ -33,9 +34,21 @@ from .registry import Contest
 ROWS = 4096
 Array = NDArray[np.float64]
 Slope = Callable[..., Array]
+Integrator = Callable[[Slope, Array, float, tuple[Any, ...]], Array]
 
 
-def hiv() -> Contest:
+def dopri5(slope: Slope, y: Array, span: float, inputs: tuple[Any, ...]) -> Array:
+    """The state after `span` by scipy's compiled Runge-Kutta method, through its older interface."""
+    solver = ode(slope).set_integrator("dopri5").set_f_params(*inputs).set_initial_value(y, 0.0)
+    return np.asarray(solver.integrate(span))
+
+
+def current(slope: Slope, y: Array, span: float, inputs: tuple[Any, ...]) -> Array:
+    """The state after `span` by `solve_ivp` with its default method."""
+    return np.asarray(solve_ivp(slope, (0.0, span), y, args=inputs, t_eval=[span]).y[:, -1])
+
+
+def hiv(integrate: Integrator = dopri5) -> Contest:
     """Five days of the six HIV equations on full therapy."""
     start = np.array((163_573.0, 5.0, 11_945.0, 45.6, 63_919.0, 23.5))
     model = HIV(variability=0.0, noise_sd=0.0)
@@ -43,14 +56,14 @@ def hiv() -> Contest:
     def check() -> None:
         state = model.admit(torch.ones(1, 1), torch.zeros(1, model.admit_noise_dim))
         after = model.step(state, torch.tensor([[0.7, 0.3]]), torch.tensor([120.0]), torch.zeros(1, 3))
-        theirs = _integrate(_hiv, start, 5.0, (0.7, 0.3))
+        theirs = dopri5(_hiv, start, 5.0, (0.7, 0.3))
         assert abs(recall_hiv(after.memory, "virus").item() / theirs[4] - 1) < 0.01
 
-    reference = _repeat(_hiv, start, 5.0, (0.7, 0.3))
+    reference = _repeat(integrate, _hiv, start, 5.0, (0.7, 0.3))
     return Contest(reference, _batch(HIV(), [0.7, 0.3], 120.0, 4), check, "patient steps of 5 days", 800.0)
 
 
-def propofol() -> Contest:
+def propofol(integrate: Integrator = dopri5) -> Contest:
     """Five seconds of three compartments and three effect sites."""
     start, inputs = np.zeros(6), (9.0,)
     model = Propofol(variability=0.0, arousal=0.0, noise_sd=0.0)
@@ -60,14 +73,14 @@ def propofol() -> Contest:
         dose = torch.tensor([[9.0 * 60 / 70]])
         for _ in range(12):
             state = model.step(state, dose, torch.tensor([5 / 3600]), torch.zeros(1, 2))
-        theirs = _integrate(_propofol, start, 1.0, inputs)
+        theirs = dopri5(_propofol, start, 1.0, inputs)
         assert abs(recall_propofol(state.memory, "past_0").item() / theirs[3] - 1) < 1e-3
 
-    reference = _repeat(_propofol, start, 5 / 60, inputs)
+    reference = _repeat(integrate, _propofol, start, 5 / 60, inputs)
     return Contest(reference, _batch(Propofol(), [8.0], 5 / 3600, 10), check, "patient steps of 5 s", 800.0)
 
 
-def glucose() -> Contest:
+def glucose(integrate: Integrator = dopri5) -> Contest:
     """Five minutes of the thirteen glucose equations, inputs constant for a minute at a time."""
     table = virtual_patients()
     start = table.rest[:, 0].double().numpy()
@@ -83,10 +96,10 @@ def glucose() -> Contest:
         theirs = start
         for _ in range(24):
             state = model.step(state, torch.tensor([[2.0, 0.0]]), torch.tensor([1 / 12]), torch.zeros(1, 2))
-            theirs = _integrate(_glucose, theirs, 5.0, (p, 0.0, 2 * p["u2ss"], 0.0))
+            theirs = dopri5(_glucose, theirs, 5.0, (p, 0.0, 2 * p["u2ss"], 0.0))
         assert abs(recall_glucose(state.memory, "body_4").item() / theirs[3] - 1) < 1e-3
 
-    reference = _repeat(_glucose, start, 1.0, inputs, pieces=5)
+    reference = _repeat(integrate, _glucose, start, 1.0, inputs, pieces=5)
     batch = _batch(Glucose(), [1.0, 0.3], 1 / 12, 4)
     return Contest(reference, batch, check, "patient steps of 5 min", 300.0)
 
@@ -99,7 +112,7 @@ def warfarin() -> Contest:
     def four_weeks(y: Array) -> Array:
         for _ in range(days):
             y = y + np.eye(8)[0] * 5.0 * HAMBERG.active
-            y = _integrate(_warfarin, y, 24.0, inputs)
+            y = dopri5(_warfarin, y, 24.0, inputs)
         return y
 
     def check() -> None:
@@ -116,20 +129,37 @@ def warfarin() -> Contest:
     return Contest(reference, _batch(Warfarin(), [5.0], 672.0, 4), check, "patient steps of 28 days", 800.0)
 
 
-def _integrate(slope: Slope, y: Array, span: float, inputs: tuple[Any, ...]) -> Array:
-    solver = ode(slope).set_integrator("dopri5").set_f_params(*inputs).set_initial_value(y, 0.0)
-    return np.asarray(solver.integrate(span))
+def hiv_solve_ivp() -> Contest:
+    """The same against `solve_ivp`."""
+    return hiv(current)
+
+
+def propofol_solve_ivp() -> Contest:
+    """The same against `solve_ivp`."""
+    return propofol(current)
+
+
+def glucose_solve_ivp() -> Contest:
+    """The same against `solve_ivp`."""
+    return glucose(current)
 
 
 def _repeat(
-    slope: Slope, start: Array, span: float, inputs: tuple[Any, ...], *, pieces: int = 1, steps: int = 40
+    integrate: Integrator,
+    slope: Slope,
+    start: Array,
+    span: float,
+    inputs: tuple[Any, ...],
+    *,
+    pieces: int = 1,
+    steps: int = 40,
 ) -> Callable[[], int]:
     """One patient after the other: `steps` steps of `pieces` spans each, from where the last one ended."""
 
     def run() -> int:
         y = start
         for _ in range(steps * pieces):
-            y = _integrate(slope, y, span, inputs)
+            y = integrate(slope, y, span, inputs)
         return steps
 
     return run

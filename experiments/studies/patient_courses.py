@@ -108,7 +108,9 @@ def _feature(axes: Axes, done: Rollout, feature: Feature, probe: Probe) -> None:
         axes.plot(hours[0].numpy(), np.nanmedian(shown, 0), color=VALUE, lw=2.0, zorder=3)
     else:
         grid = np.linspace(0, float(hours.max()), 60)
-        axes.plot(grid, np.nanmedian(_between_visits(done, column, hours, grid), 0), color=VALUE, lw=2.0, zorder=3)
+        values = _between_visits(done, column, hours, grid)
+        known = np.isfinite(values).any(0)
+        axes.plot(grid[known], np.nanmedian(values[:, known], 0), color=VALUE, lw=2.0, zorder=3)
     for row in range(len(t)):
         states = int(t.length[row]) + int(t.outcome[row] == 0)
         values = t.vitals[row, :states, column].numpy()
