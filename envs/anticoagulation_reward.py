@@ -31,7 +31,7 @@ class TimeInTherapeuticRange:
         beside = f", and {self.event:g} for major bleeding or thromboembolism" if self.event else ""
         return Meaning(
             reward=f"time in therapeutic range: the share of time with an INR of 2-3 (Rosendaal){beside}",
-            text="Expected share of {hours} hours with an INR of 2-3 and without major bleeding or thromboembolism.",
+            text="Expected share of {span} with an INR of 2-3 and without major bleeding or thromboembolism.",
             value_name="time in range",
             percent=self.event == 0,
             bounds=(min(0.0, self.event), 1.0),
@@ -61,7 +61,7 @@ class SquaredDistance:
         """In words."""
         return Meaning(
             reward=f"minus the squared distance of the INR from 2.5, per time; {self.event:g} for bleeding or clotting",
-            text="Expected reward over at most {hours} hours.",
+            text="Expected reward over at most {span}.",
         )
 
     def __call__(self, before: PatientState, dose: Tensor, hours: Tensor, after: PatientState, over: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class MeanCost:
         """In words."""
         return Meaning(
             reward=f"minus {self.what}, averaged over time; {self.worst:g} from death on",
-            text="Expected mean over " + "{hours} hours of " + f"{self.what}, with a minus sign: 0 is perfect.",
+            text="Expected mean over " + "{span} of " + f"{self.what}, with a minus sign: 0 is perfect.",
             bounds=(-self.worst, 0.0),
         )
 

@@ -31,7 +31,7 @@ class Benefit:
         """In words."""
         return Meaning(
             reward="per five days, 10^-3 x cytotoxic cells - 10^-7 x viral load - 0.02 e1^2 - 0.002 e2^2",
-            text="Expected benefit over {hours} hours, in millions of the published unit.",
+            text="Expected benefit over {span}, in millions of the published unit.",
             value_name="benefit",
         )
 
@@ -61,7 +61,7 @@ class Control:
         """In words."""
         return Meaning(
             reward="averaged over time, 0.6 log10 CD4 - 0.7 log10 viral load, or 0.6 log10 CD4 + 5 once undetectable",
-            text="Expected mean score of CD4 cells and virus over {hours} hours.",
+            text="Expected mean score of CD4 cells and virus over {span}.",
             value_name="control score",
         )
 

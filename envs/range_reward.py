@@ -30,7 +30,7 @@ class TimeInRange:
         """In words."""
         return Meaning(
             reward=f"time in range: the share of time with {self.what}",
-            text="Expected share of " + "{hours} hours with " + f"{self.what}.",
+            text="Expected share of " + "{span} with " + f"{self.what}.",
             value_name="time in range",
             percent=True,
             bounds=(0.0, 1.0),

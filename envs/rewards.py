@@ -13,7 +13,7 @@ from ..contracts import DIED, PatientState, Spec
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the rewards of a stay add up to, in words for reports; `{hours}` stands for those to the horizon."""
+    """What the rewards of a stay add up to, in words for reports; `{span}` stands for the time to the horizon."""
 
     reward: str  # what is paid, and when
     text: str  # one sentence for a reader
@@ -48,9 +48,9 @@ class SurvivalReward:
         survival = (self.alive, self.died) == (1.0, 0.0)
         return Meaning(
             reward=f"survival: {self.alive:g} if discharged alive or in care at the horizon, {self.died:g} if died",
-            text="Probability of being alive at discharge, or after {hours} hours."
+            text="Probability of being alive at discharge, or after {span}."
             if survival
-            else "Expected reward of a stay over at most {hours} hours.",
+            else "Expected reward of a stay over at most {span}.",
             value_name="survival" if survival else "value",
             percent=survival,
             bounds=(min(self.alive, self.died), max(self.alive, self.died)),

@@ -52,8 +52,8 @@ def propofol_limits(spec: Spec, interval_hours: float) -> tuple[DoseLimit | Stat
     """
     return (
         DoseLimit("propofol limit", spec.drug("propofol"), 34.0, "mg/kg/h", after_hours=3 / 60),
-        StateLimit("depth below BIS 40", spec.feature("bis"), 40.0, True, "points"),
-        StateLimit("pressure below 65 mmHg", spec.feature("map"), 65.0, True, "mmHg"),
+        StateLimit("BIS below 40", spec.feature("bis"), 40.0, True, "points"),
+        StateLimit("arterial pressure below 65 mmHg", spec.feature("map"), 65.0, True, "mmHg"),
     )
 
 

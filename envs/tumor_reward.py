@@ -38,7 +38,7 @@ class TumorReward:
             reward=f"{self.shrinkage:g} per fall of log(tumour volume + 1 cm3) on the scan; less {self.neutropenia:g} "
             f"per week with neutrophils below 0.5e9/L, {self.pneumonitis:g} for pneumonitis and {self.burden:g} per "
             f"unit of chemotherapy; {self.died:g} for death, {self.cured:+g} for cure",
-            text="Tumour shrinkage less the harms of treatment, over at most {hours} hours.",
+            text="Tumour shrinkage less the harms of treatment, over at most {span}.",
         )
 
     def __call__(self, before: PatientState, dose: Tensor, hours: Tensor, after: PatientState, over: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .duration import duration
 from .report import Report
 from .style import Values, number, percent
 
@@ -18,7 +19,7 @@ def limits(report: Report) -> tuple[tuple[str, str], ...]:
         ),
         (
             "The reward is a proxy",
-            f"Values count one thing only ({e.reward}), within {number(e.horizon_decisions * e.interval_hours)} hours."
+            f"Values count one thing only ({e.reward}), within {duration(e.horizon_decisions * e.interval_hours)}."
             " Later death, organ damage, comfort and cost are not in it.",
         ),
         (

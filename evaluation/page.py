@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from . import checklist
 from .charts import calibration
+from .duration import duration
 from .limits import limits
 from .page_cohort import HIDDEN_NOTE, anything_hidden, flow_rows, outcomes
 from .page_external import transfer_figure
@@ -109,8 +110,7 @@ def _facts(report: Report) -> str:
     size = f"{count(c.patients)} {kind}, {count(c.stays)} stays"
     size += f", {count(c.decisions)} decisions" if c.decisions else ""
     doses = " and ".join((d.label or d.name) for d in c.drugs)
-    hours = number(e.interval_hours * e.horizon_decisions)
-    every = f"{e.rhythm} for at most {hours} h"
+    every = f"{e.rhythm} for at most {duration(e.interval_hours * e.horizon_decisions)}"
     return f"{sentence(c.name) + ': ' if c.name else ''}{size}. {doses or 'Doses'}, decided {every}."
 
 
@@ -128,6 +128,6 @@ def render(template: str, context: dict[str, object]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (number, count, percent, plain, like, opening, sentence, unit, words):
+    for function in (duration, number, count, percent, plain, like, opening, sentence, unit, words):
         environment.filters[function.__name__] = function
     return environment.get_template(template).render(context)

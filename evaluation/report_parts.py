@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from .duration import duration
+
 Verdict = Literal["supported", "weak", "not evaluable", "model-based"]
 PolicyKind = Literal["clinician", "behavior", "baseline", "unpenalised", "penalised", "blend", "other"]
 
@@ -54,8 +56,8 @@ class Estimand(Frozen):
     @property
     def rhythm(self) -> str:
         """When decisions are made, in words."""
-        hours = f"{self.interval_hours:.3g} h"
-        return f"at visits {hours} or more apart" if self.irregular else f"every {hours}"
+        least = duration(self.interval_hours)
+        return f"at visits {least} or more apart" if self.irregular else f"every {least}"
 
 
 class CalibrationBin(Frozen):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from ..agents.selection import rule
 from ..contracts import DIED, Spec, Trajectories
+from ..evaluation.duration import duration
 from ..evaluation.ranking import rankings
 from ..evaluation.report import Estimand, ExternalReport, Report, Selection, SimulatorReport, Truth
 from ..evaluation.small_cells import suppressed
@@ -70,7 +71,7 @@ def _estimand(config: ExperimentConfig, cohort: Cohort) -> Estimand:
         horizon_decisions=task.horizon,
         interval_hours=task.interval,
         outcome=_outcome(task.spec),
-        text=meaning.text.format(hours=f"{hours:g}"),
+        text=meaning.text.format(span=duration(hours)),
         value_name=meaning.value_name,
         percent=meaning.percent,
         irregular=task.decisions is not None,

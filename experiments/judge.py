@@ -174,7 +174,7 @@ def _rates(rates: Mapping[str, ViolationRate], where: str) -> dict[str, Constrai
             high=r.high,
             limit=r.limit,
             unit=r.unit,
-            label=f"{name}: over {r.limit:g} {r.unit}",
+            label=name[:1].upper() + name[1:] if r.limit == 0 else f"{name}: over {r.limit:g} {r.unit}",
             measured_in=where,
         )
         for name, r in rates.items()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 
 from ..contracts import Drug, Trajectories
+from ..evaluation.duration import duration
 from ..evaluation.report import DoseLevel, Estimand, Fact, TaskReport
 from ..trajectories.cohort_rule import Condition
 from ..trajectories.task import Task
@@ -56,7 +57,7 @@ def _when(task: Task) -> str:
     most = f"at most {task.horizon} decisions"
     rule = task.decisions
     if rule is None:
-        return f"Every {task.interval:g} h from time zero, {most} ({task.interval * task.horizon:g} h)."
+        return f"Every {duration(task.interval)} from time zero, {most} ({duration(task.interval * task.horizon)})."
     text = "Whenever a dose changed" if rule.when else f"At {_listed(rule.at)}"
     text += f", {rule.delay:g} h after it" if rule.delay else ""
     text += f"; at least {rule.least:g} h apart" if rule.least else ""

@@ -1,5 +1,6 @@
-"""The page of a run with one drug, and of one in which nobody died."""
+"""The page of a run with one drug, and of one in which nobody died; lengths of time from seconds to years."""
 
+from posology.evaluation.duration import duration
 from posology.evaluation.page import page
 from posology.evaluation.page_model import heat_maps
 
@@ -36,3 +37,9 @@ def test_without_deaths_nothing_is_said_of_their_prediction(examples):
     simulator = report.simulator.model_copy(update={"outcome_calibration": bins, "outcome_scores": scores})
     text = page(report.model_copy(update={"simulator": simulator}))
     assert said not in text and "Prediction of death" not in text
+
+
+def test_a_length_of_time_reads_in_its_own_unit():
+    hours = {5 / 3600: "5 s", 1 / 60: "1 min", 0.5: "30 min", 1.0: "1 h", 4.0: "4 h", 72.0: "72 h", 120.0: "5 days"}
+    assert {length: duration(length) for length in hours} == hours
+    assert duration(17_280.0) == "720 days" and duration(0.016666667535901) == "1 min"
