@@ -45,6 +45,7 @@ def save_parts(
         "kind": kind,
         "config": config,
         "fixed_hours": setting.fixed_hours,
+        "usual_hours": setting.layout.usual_hours,
         "longest_hours": setting.longest_hours,
         "spec": spec_to_json(setting.spec),
     }
@@ -78,7 +79,7 @@ def load_parts(folder: str | Path, kinds: tuple[str, ...]) -> Parts:
     return Parts(
         kind=text["kind"],
         setting=Setting(
-            layout=InputLayout(spec),
+            layout=InputLayout(spec, text["usual_hours"], varying=text["fixed_hours"] is None),
             admission=admission,
             fixed_hours=text["fixed_hours"],
             longest_hours=text["longest_hours"],

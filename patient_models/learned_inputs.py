@@ -12,6 +12,7 @@ from ..trajectories.scaling import Scaler
 
 BOUND = 8.0  # scaled values are clipped to +-BOUND, so that one charting extreme cannot rule a fit
 _DAY = 24.0  # hours; unit of total doses
+_OCTAVES = 4.0  # steps are told apart up to so many doublings of the usual one
 
 
 @dataclass(frozen=True)
@@ -36,39 +37,42 @@ class InputLayout:
     """
 
     spec: Spec
+    usual_hours: float = 4.0  # of a step: the unit in which time is told
+    varying: bool = False  # steps differ in length: each value's product with the length is a column too
     _on: dict[torch.device, _Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def size(self) -> int:
         """I, the number of columns."""
-        return self.known + len(self.spec.drugs) + 1
+        return self.known + len(self.spec.drugs) + 1 + len(self.spec.features) * self.varying
 
     @property
     def known(self) -> int:
-        """How many columns are known before the step: all but the last U + 1."""
+        """How many columns are known before the step: the first ones."""
         return 3 * len(self.spec.features) + len(self.spec.context) + 2 * len(self.spec.drugs) + 1
 
     def columns(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
         """Inputs (B, I) of states about to be given `dose` (B, U) for `hours` (B,)."""
         top = self._columns(dose.device).dose
-        given = [(state.last_dose / top).sqrt(), (state.total_dose / (top * _DAY)).sqrt(), _clock(state.hours)]
-        return torch.cat([*self._observed(state), *given, *self._ahead(dose, hours)], 1)
+        given = [(state.last_dose / top).sqrt(), (state.total_dose / (top * _DAY)).sqrt(), self._clock(state.hours)]
+        observed = self._observed(state)
+        return torch.cat([*observed, *given, *self._ahead(observed[0], dose, hours)], 1)
 
     def first(self, observed: PatientState) -> Tensor:
-        """Known columns (B, I - U - 1) at admission: nothing was given yet."""
+        """Known columns (B, `known`) at admission: nothing was given yet."""
         given = observed.vitals.new_zeros(len(observed.vitals), 2 * len(self.spec.drugs) + 1)
         return torch.cat([*self._observed(observed), given], 1)
 
     def later(self, known: Tensor, dose: Tensor, hours: Tensor, observed: PatientState) -> Tensor:
-        """Known columns (B, I - U - 1) after `dose` (B, U) was given for `hours` (B,), from those before."""
+        """Known columns (B, `known`) after `dose` (B, U) was given for `hours` (B,), from those before."""
         drugs, top = len(self.spec.drugs), self._columns(dose.device).dose
-        total, since = known[:, -drugs - 1 : -1], torch.expm1(4 * known[:, -1])
+        total, since = known[:, -drugs - 1 : -1], torch.expm1(4 * known[:, -1]) * self.usual_hours
         total = (total.square() + dose / top * hours[:, None] / _DAY).sqrt()
-        return torch.cat([*self._observed(observed), (dose / top).sqrt(), total, _clock(since + hours)], 1)
+        return torch.cat([*self._observed(observed), (dose / top).sqrt(), total, self._clock(since + hours)], 1)
 
     def complete(self, known: Tensor, dose: Tensor, hours: Tensor) -> Tensor:
-        """Inputs (B, I) from known columns (B, I - U - 1) and what is about to happen."""
-        return torch.cat([known, *self._ahead(dose, hours)], 1)
+        """Inputs (B, I) from known columns (B, `known`) and what is about to happen."""
+        return torch.cat([known, *self._ahead(known[:, : len(self.spec.features)], dose, hours)], 1)
 
     def _observed(self, observed: PatientState) -> list[Tensor]:
         c = self._columns(observed.vitals.device)
@@ -79,8 +83,14 @@ class InputLayout:
             c.context.scale(observed.context).clamp(-BOUND, BOUND),
         ]
 
-    def _ahead(self, dose: Tensor, hours: Tensor) -> list[Tensor]:
-        return [(dose / self._columns(dose.device).dose).sqrt(), _clock(hours)]
+    def _ahead(self, values: Tensor, dose: Tensor, hours: Tensor) -> list[Tensor]:
+        steps = torch.log2(hours / self.usual_hours).clamp(-_OCTAVES, _OCTAVES)[:, None]
+        given = [(dose / self._columns(dose.device).dose).sqrt(), steps]
+        return [*given, values * steps] if self.varying else given
+
+    def _clock(self, hours: Tensor) -> Tensor:
+        """Hours since admission (B,) as a column (B, 1), logarithmically."""
+        return torch.log1p(hours / self.usual_hours)[:, None] / 4
 
     def values(self, vitals: Tensor) -> Tensor:
         """Scaled and clipped vitals (..., D)."""
@@ -105,11 +115,6 @@ class InputLayout:
                 whole=torch.tensor([f.scale == "category" for f in features], device=device),
             )
         return self._on[device]
-
-
-def _clock(hours: Tensor) -> Tensor:
-    """Hours (B,) as a column (B, 1), logarithmically."""
-    return torch.log1p(hours)[:, None] / 4
 
 
 def states_of(stays: Trajectories) -> PatientState:

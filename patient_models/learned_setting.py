@@ -32,10 +32,11 @@ class Setting:
         if not len(hours):
             raise ValueError("cannot fit a patient model: the training stays hold no decision; widen the cohort")
         usual = float(hours.median())
+        same = float((hours == usual).float().mean()) >= _SAME
         return cls(
-            layout=InputLayout(stays.spec),
+            layout=InputLayout(stays.spec, usual, varying=not same),
             admission=Admission(stays.spec, *fit_admission(stays)),
-            fixed_hours=usual if float((hours == usual).float().mean()) >= _SAME else None,
+            fixed_hours=usual if same else None,
             longest_hours=float(hours.max()),
         )
 
