@@ -54,7 +54,8 @@ def _grids(stays: Trajectories) -> torch.Tensor:
 
 
 def _grid(values: Array) -> float:
-    """The coarsest grid that nearly all values lie on; 0 for few values."""
+    """The coarsest grid that nearly all values lie on, zeros apart, which lie on any; 0 for few values."""
+    values = values[values != 0]
     for step in _GRID if len(values) >= CROWD else ():
         off = np.abs(values / step - np.round(values / step))
         if (off < 1e-3).mean() >= _ROUNDED:
@@ -107,7 +108,7 @@ def _correlation(columns: Array) -> Array:
 
     The covariance of mean scores of tied values falls short of the latent correlation by the product of the scores'
     variances, to first order, and is divided by it. Each correlation is shrunk by the share of its square that is not
-    sampling error, (1 - r^2)^2 / n: chance ones vanish, laboratory values that are measured together stay so.
+    sampling error, (1 - r^2)^2 / n over that product: chance ones vanish, values measured together stay together.
     """
     scores = np.stack([_scores(column) for column in columns.T], 1)
     known = (~np.isnan(scores)).astype(float)
@@ -117,8 +118,9 @@ def _correlation(columns: Array) -> Array:
     variance = np.square(filled).sum(0) / np.maximum(known.sum(0), 1)
     scale = np.outer(variance, variance)
     raw = np.where(scale > 1e-4, covariance / np.maximum(scale, 1e-4), 0.0)
-    square = np.square(np.clip(raw, -_LARGEST, _LARGEST))
-    correlation = np.clip(raw, -_LARGEST, _LARGEST) * square / (square + np.square(1 - square) / np.maximum(pairs, 1))
+    found = np.clip(raw, -_LARGEST, _LARGEST)
+    square, error = np.square(found), np.square(1 - np.square(found)) / np.maximum(pairs * scale, 1e-4)
+    correlation = found * square / np.maximum(square + error, 1e-12)
     np.fill_diagonal(correlation, 1.0)
     value, vector = np.linalg.eigh(correlation)
     correlation = (vector * np.maximum(value, 1e-3)) @ vector.T

@@ -48,6 +48,17 @@ _HEAD = (
     "| cohort | patients | columns | area [95 %] | nearest, 5th percentile: generated / left out | median | copies |",
     "|---|---|---|---|---|---|---|",
 )
+_NOTES = (
+    "",
+    "Two cohorts are found out, and must be. The patients of `glucose` are 30 virtual ones and the first states of",
+    "`icu_sepsis` a few hundred numbered ones, so that patients left out of the fit are copies of patients in it: a",
+    "distribution that can draw them holds their rows. In `warfarin` genotypes go with ancestry as categories that have",
+    "no order, of which a Gaussian copula keeps only what is monotone. In the record sets some areas fall under .5: with",
+    "few patients a classifier learns the sample, not the difference.",
+    "",
+    "Tried without gain on the sepsis cohort: mixtures of 2, 4 and 8 Gaussians, and coupling flows of 6 and 10 layers, in",
+    "place of the copula's Gaussian. The likelihood of patients left out did not rise, nor did the area fall.",
+)
 Arrays = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
@@ -110,7 +121,7 @@ def page(found: dict[str, Any]) -> str:
             f"{area['high']:.2f}] | {low['generated']:.3f} / {low['left_out']:.3f} | {middle['generated']:.3f} / "
             f"{middle['left_out']:.3f} | {row['copies']} ({row['copies_among_left_out']} left out) |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_NOTES]) + "\n"
 
 
 def main() -> None:

@@ -89,6 +89,17 @@ def test_values_are_rounded_as_the_records_round_them(make_toy):
     assert torch.allclose((drawn[:, 1] * 10).round() / 10, drawn[:, 1], atol=1e-6)
 
 
+def test_what_is_rare_stays_as_rare(make_toy):
+    stays = make_toy(1000, seed=8)
+    context = stays.context.clone()
+    context[:, 1] = (torch.arange(1000) < 6).float()
+    fitted = Admission(stays.spec, *fit_admission(stays.replace(context=context)))
+    drawn, *_ = draw(fitted)
+    assert float(drawn[:, 1].mean()) == pytest.approx(0.006, abs=0.003)
+    off = fitted.factor @ fitted.factor.t()
+    assert off[1, [0, *range(2, len(off))]].abs().max() < 0.25, "six stays say little of what goes with them"
+
+
 def test_laboratory_values_measured_together_stay_together(make_toy):
     stays = make_toy(60, seed=5)
     seen = stays.seen.clone()
