@@ -50,6 +50,17 @@ def test_irregular_visits_make_the_round_trip(stays, seed, greatest, irregular_t
         assert_same(x, read_trajectories(write_meds(x, Path(folder) / "cohort", task), task).trajectories)
 
 
+def test_sites_come_back_from_their_column(written_task, invent, tmp_path) -> None:
+    data = written_task.model_dump()
+    data["cohort"]["site"] = {"column": "ward"}
+    x = invent(written_task, 20, 2)
+    x = x.replace(site=torch.arange(20) % 3)
+    with pytest.raises(ValueError, match="expected site 0 everywhere"):
+        write_meds(x, tmp_path / "none", written_task)
+    task = Task.model_validate(data)
+    assert_same(x, read_trajectories(write_meds(x, tmp_path / "cohort", task, shards=3), task).trajectories)
+
+
 def test_visits_that_a_task_would_not_read_are_refused(irregular_task, invent, tmp_path) -> None:
     x = invent(irregular_task, 20, 0)
     row = int((x.length > 1).nonzero()[0])
