@@ -27,7 +27,7 @@ HEAVY = {
         "benchmarks/learners.py",
     },
     "sb3_contrib": {"envs/sb3_vec.py", "agents/sb3.py"},
-    "pandas": {"trajectories/convert.py", "trajectories/meds.py", "evaluation/tables.py"},
+    "pandas": {"trajectories/convert.py", "evaluation/tables.py", "experiments/studies/ingest_pandas.py"},
     "matplotlib": {
         "evaluation/figures.py",
         "envs/render.py",
