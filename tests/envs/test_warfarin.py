@@ -58,7 +58,7 @@ def test_a_value_is_a_share_of_the_whole_horizon():
 
 def test_limits_permit_project_and_cost():
     core = treatment("posology/Warfarin-v0")
-    most, change, held = warfarin_limits(SPEC, 72.0)
+    most, change, held, _ = warfarin_limits(SPEC, 72.0)
     state = with_inr(start(core), torch.tensor([2.5, 2.5, 2.5, 6.0, 6.0, 2.5]))
     state = state.replace(last_dose=torch.tensor([[4.0], [4.0], [4.0], [4.0], [4.0], [0.0]]))
     dose = torch.tensor([[5.0], [6.0], [0.0], [4.0], [0.0], [16.0]])
@@ -72,11 +72,25 @@ def test_limits_permit_project_and_cost():
     assert most.cost(state, dose, hours, state)[5] == 1
 
 
+def test_sensitive_genotypes_start_low():
+    core = treatment("posology/Warfarin-v0", enforce=True)
+    state = start(core, 6)
+    genotype = torch.tensor([[0, 0], [1, 1], [2, 0], [0, 2], [3, 1], [5, 0]])
+    state = state.replace(context=torch.cat([state.context[:, :6], genotype.float()], 1))
+    limit, dose, hours = warfarin_limits(SPEC, 72.0)[3], torch.full((6, 1), 5.0), torch.full((6,), 72.0)
+    assert limit.permits(state, dose, hours).tolist() == [True, True, False, False, True, False]
+    assert limit.cost(state, dose, hours, state).tolist() == [0, 0, 2, 2, 0, 2]
+    assert limit.project(state, dose, hours)[:, 0].tolist() == [5, 5, 3, 3, 5, 3]
+    assert core.allowed(state).sum(1).tolist() == [17, 17, 8, 8, 17, 8]
+    assert limit.permits(state.replace(hours=hours), dose, hours).all()
+    assert len(warfarin_limits(warfarin_spec(genotype=False), 72.0)) == 3
+
+
 def test_from_every_level_the_next_ones_are_within_the_limit():
     """Else a dose could never be raised step by step."""
     core = treatment("posology/Warfarin-v0", enforce=True)
     state = with_inr(start(core, len(LEVELS)), torch.full((len(LEVELS),), 2.5))
-    state = state.replace(last_dose=torch.tensor(LEVELS)[:, None])
+    state = state.replace(last_dose=torch.tensor(LEVELS)[:, None], hours=torch.full((len(LEVELS),), 240.0))
     allowed = core.allowed(state)
     assert allowed[:, 0].all() and allowed[0].all()
     for level in range(1, len(LEVELS)):
