@@ -50,16 +50,18 @@ def test_linear_in_every_state_and_time_is_counting(enumerated, seed: int, disco
     assert drawn.shape == (2,) and np.isfinite(drawn).all()
 
 
-def chain(seed: int, stays: int, decisions: int = 30) -> dict[str, np.ndarray]:
+def chain(
+    seed: int, stays: int, decisions: int = 30, usual: float = 0.5, wanted: float = 0.8, stay: float = 0.6
+) -> dict[str, np.ndarray]:
     """Three states in a ring; action 1 moves on; reward in state 2. Behaviour 50:50, target moves on with .8."""
     rng = RNG(seed)
     state, states = rng.integers(0, 3, stays), np.zeros((stays, decisions), int)
     reward, log_ratio = np.zeros(states.shape), np.zeros(states.shape)
     for t in range(decisions):
-        action = rng.random(stays) < 0.5
+        action = rng.random(stays) < usual
         states[:, t], reward[:, t] = state, state == 2
-        log_ratio[:, t] = np.log(np.where(action, 0.8, 0.2) / 0.5)
-        stuck = (state == 2) & (rng.random(stays) < 0.6)  # the rewarding state holds on to some
+        log_ratio[:, t] = np.log(np.where(action, wanted / usual, (1 - wanted) / (1 - usual)))
+        stuck = (state == 2) & (rng.random(stays) < stay)  # the rewarding state holds on to some
         state = np.where(action & ~stuck, (state + 1) % 3, state)
     return {"reward": reward, "log_ratio": log_ratio, "mask": np.ones(states.shape, bool), "state": states}
 
@@ -90,6 +92,45 @@ def test_bootstrap_intervals_by_counting_hold_the_truth() -> None:
         low, high = marginalized_importance_sampling(**chain(seed, 150, 8)).interval(draws=100, seed=seed)
         held += low <= truth <= high
     assert held >= 51
+
+
+USUAL, WANTED, STAY = 0.15, 0.6, 0.95
+
+
+def moves(forward: float) -> np.ndarray:
+    """Transitions of the ring under a policy that moves on with probability `forward`."""
+    last = forward * (1 - STAY)
+    return np.array([[1 - forward, forward, 0], [0, 1 - forward, forward], [last, 0, 1 - last]])
+
+
+def balanced_ratio(discount: float, decisions: int) -> np.ndarray:
+    """The state ratio w (3,) of the ring that balances all flow exactly, by one linear solve.
+
+    w n - g P'(w m) = d_0, with n the expected visits of the behaviour to each state and m those that go on.
+    """
+    start = np.full(3, 1 / 3)
+    visits = [start]
+    for _ in range(decisions - 1):
+        visits.append(visits[-1] @ moves(USUAL))
+    all_visits, going_on = np.sum(visits, 0), np.sum(visits[:-1], 0)
+    return np.linalg.solve(np.diag(all_visits) - discount * moves(WANTED).T @ np.diag(going_on), start)
+
+
+@pytest.mark.parametrize("model", ["linear", "network"])
+def test_fitted_ratios_are_those_of_the_linear_solve(model: str) -> None:
+    """An ergodic chain that the target drives elsewhere: a ratio that ignored the state would be far off."""
+    discount, decisions = 0.9, 12
+    data = chain(3, 1200, decisions, USUAL, WANTED, STAY)
+    state, exact = data["state"], balanced_ratio(discount, decisions)
+    found = marginalized_importance_sampling(**{**data, "state": np.eye(3)[state]}, discount=discount, model=model)
+    assert found.weight is not None
+    fitted = found.weight * discount ** np.arange(decisions) / np.exp(data["log_ratio"])
+    ratio = np.array([fitted[state == s].mean() for s in range(3)])
+    assert ratio == pytest.approx(exact, rel=0.1)
+    assert exact.max() > 1.7 * exact.min()  # against a tolerance of a tenth
+    assert found.value == pytest.approx(
+        float((exact[state] * np.exp(data["log_ratio"]) * data["reward"]).sum(1).mean()), rel=0.05
+    )
 
 
 def test_where_nobody_follows_is_said() -> None:
