@@ -60,7 +60,7 @@ def draw_courses(name: str, probe: Probe, path: Path) -> None:
         )
         for column, (label, actor) in enumerate(arms):
             done = rollout(treatment, actor, PATIENTS, seed=FIRST)
-            axes[0, column].set_title(label + _ends(done), fontsize=9.5)
+            axes[0, column].set_title(label + _ends(done), fontsize=8.5)
             for row, feature in enumerate(probe.features):
                 _feature(axes[row, column], done, treatment.spec.features[treatment.spec.feature(feature)], probe)
             _dose(axes[-1, column], done, probe)
@@ -82,7 +82,7 @@ def _ends(done: Rollout) -> str:
     t = done.trajectories
     counts = {name: int((t.outcome == code).sum()) for code, name in enumerate(t.spec.outcomes) if code}
     told = [f"{count} of {len(t)}: {name}" for name, count in counts.items() if count]
-    return f" ({', '.join(told)})" if told else ""
+    return f"\n{', '.join(told)}" if told else ""
 
 
 def _axis(label: str, of: str) -> str:
