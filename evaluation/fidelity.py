@@ -128,7 +128,7 @@ def outcome_calibration(errors: Errors, bins: int = _BINS) -> tuple[CalibrationB
 
 
 def outcome_scores(errors: Errors) -> dict[str, float | None]:
-    """Discrimination and calibration of the risk of death: AUROC, Brier score, deaths predicted per death."""
+    """Discrimination and calibration of the risk of death: AUROC, Brier score, deaths predicted per death, deaths."""
     risk, died = errors.risk, errors.died
     deaths, lived = int(died.sum()), int((1 - died).sum())
     ranks = stats.rankdata(risk)[died > 0].sum() - deaths * (deaths + 1) / 2
@@ -136,6 +136,7 @@ def outcome_scores(errors: Errors) -> dict[str, float | None]:
         "AUROC": float(ranks / (deaths * lived)) if deaths and lived else None,
         "Brier score": float(np.square(risk - died).mean()) if len(risk) else None,
         "deaths predicted per death": float(risk.sum() / deaths) if deaths else None,
+        "deaths": float(deaths),
     }
 
 

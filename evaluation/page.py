@@ -10,7 +10,7 @@ from . import checklist
 from .charts import calibration
 from .duration import duration
 from .limits import limits
-from .page_cohort import HIDDEN_NOTE, anything_hidden, flow_rows, outcomes
+from .page_cohort import HIDDEN_NOTE, anything_hidden, flow_rows, outcomes, unknown_outcomes
 from .page_external import transfer_figure
 from .page_fidelity import fidelity_table
 from .page_lesson import lesson_figure
@@ -100,6 +100,7 @@ def _words(report: Report) -> dict[str, object]:
         "flow": flow_rows(report),
         "outcomes": ended,
         "outcomes_text": ", ".join(f"{o.name}: {count(o.count)}" for o in ended),
+        "unknown_outcomes": unknown_outcomes(report),
         "hidden_note": HIDDEN_NOTE if anything_hidden(report) else "",
     }
 
@@ -111,7 +112,8 @@ def _facts(report: Report) -> str:
     size += f", {count(c.decisions)} decisions" if c.decisions else ""
     doses = " and ".join((d.label or d.name) for d in c.drugs)
     every = f"{e.rhythm} for at most {duration(e.interval_hours * e.horizon_decisions)}"
-    return f"{sentence(c.name) + ': ' if c.name else ''}{size}. {doses or 'Doses'}, decided {every}."
+    name = sentence(c.name) if c.simulated else c.name
+    return f"{name + ': ' if name else ''}{size}. {doses or 'Doses'}, decided {every}."
 
 
 def _contents(report: Report) -> list[tuple[str, str]]:

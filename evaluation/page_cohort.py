@@ -51,6 +51,12 @@ def outcomes(report: Report) -> list[Outcome]:
     return [Outcome(name, n, None if n is None else n / total) for name, n in found.items()] if total else []
 
 
+def unknown_outcomes(report: Report) -> int:
+    """Stays whose outcomes are hidden, together."""
+    known = sum(n for n in report.cohort.outcomes.values() if n is not None)
+    return max(report.cohort.stays - known, 0) if None in report.cohort.outcomes.values() else 0
+
+
 def anything_hidden(report: Report) -> bool:
     """Whether a count of the cohort is left out."""
     c = report.cohort

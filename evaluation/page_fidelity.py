@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .report import FeatureError, Report
+from .small_cells import LEAST
 from .style import NONE, number, percent, sentence, signed
 
 
@@ -30,7 +31,10 @@ class FidelityTable:
 
 
 def fidelity_table(report: Report, rows: Sequence[FeatureError], own: str) -> FidelityTable | None:
-    """Skill of model `own` (1 - its error / the other's) against every other model, then coverage of its 95 % range."""
+    """Skill of model `own` (1 - its error / the other's) against every other model, then coverage of its 95 % range.
+
+    What fewer than ten values tell stays empty.
+    """
     errors = {(r.model, r.feature, r.decisions): r for r in rows}
     others = [m for m in dict.fromkeys(r.model for r in rows) if m != own]
     horizons = tuple(sorted({r.decisions for r in rows if r.model == own}))
@@ -54,7 +58,7 @@ def fidelity_table(report: Report, rows: Sequence[FeatureError], own: str) -> Fi
 
 
 def _skill(label: str, ours: FeatureError | None, theirs: FeatureError | None) -> Tint:
-    if ours is None or theirs is None or ours.rmse is None or not theirs.rmse:
+    if ours is None or theirs is None or ours.rmse is None or not theirs.rmse or ours.count < LEAST:
         return Tint(NONE, 0.0, "more", "")
     skill = 1 - ours.rmse / theirs.rmse
     text = signed(skill * 100, 0)
@@ -64,7 +68,7 @@ def _skill(label: str, ours: FeatureError | None, theirs: FeatureError | None) -
 
 def _coverage(label: str, ours: FeatureError | None) -> Tint:
     """Coloured by how far it is from 95 %: too narrow a range is bad, too wide a one merely cautious."""
-    if ours is None or ours.within_95 is None:
+    if ours is None or ours.within_95 is None or ours.count < LEAST:
         return Tint(NONE, 0.0, "less", "")
     short = 0.95 - ours.within_95
     half = "" if ours.within_50 is None else f"; {percent(ours.within_50, 0)} inside the 50 % range"

@@ -120,7 +120,7 @@ def one_step_figure(report: Report) -> StripFigure | None:
     errors = {(r.feature, r.model): r.rmse for r in rows}
     features = list(dict.fromkeys(r.feature for r in rows))
     return StripFigure(
-        caption="One-step error by feature: root mean square, in widths of the reference range; left is better",
+        caption="One-step error by feature: root mean square, in half-widths of the reference range; left is better",
         columns=tuple(models),
         rows=tuple(_error_row(name, labels.get(name, sentence(name)), models, errors, scale) for name in features),
         ticks=tuple((scale.at(t), plain(t)) for t in scale.ticks),

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .report import CalibrationBin, Cohort, Count, FlowStep, PolicyReport, Report, Split, SubgroupReport, TaskReport
+from .report import (
+    CalibrationBin,
+    Cohort,
+    Count,
+    FlowStep,
+    Number,
+    PolicyReport,
+    Report,
+    Split,
+    SubgroupReport,
+    TaskReport,
+)
 
 LEAST = 10  # the smallest count that is shown
 
@@ -25,13 +36,15 @@ def suppressed(report: Report) -> Report:
         behavior = behavior.model_copy(update=update)
     if external is not None:
         counts = {name: shown(getattr(external, name)) for name in ("patients", "stays", "decisions")}
-        external = external.model_copy(update=counts)
+        external = external.model_copy(update={**counts, "scores": _scores(external.scores)})
     calibration = _calibration(simulator.outcome_calibration)
     return report.model_copy(
         update={
             "cohort": _cohort(report.cohort),
             "behavior": behavior,
-            "simulator": simulator.model_copy(update={"outcome_calibration": calibration}),
+            "simulator": simulator.model_copy(
+                update={"outcome_calibration": calibration, "outcome_scores": _scores(simulator.outcome_scores)}
+            ),
             "policies": {name: _policy(p) for name, p in report.policies.items()},
             "subgroups": subgroups(report.subgroups),
             "external": external,
@@ -99,6 +112,12 @@ def _cohort(cohort: Cohort) -> Cohort:
 def _calibration(bins: Sequence[CalibrationBin]) -> tuple[CalibrationBin, ...]:
     gone = {"count": None, "observed": None, "low": None, "high": None}
     return tuple(b.model_copy(update=gone) if shown(b.count) is None else b for b in bins)
+
+
+def _scores(scores: dict[str, Number]) -> dict[str, Number]:
+    """Scores of the risk of death, unless they stand on a small number of deaths: noise, and telling of people."""
+    deaths = scores.get("deaths")
+    return {"deaths": None} if "deaths" in scores and (deaths is None or 0 < deaths < LEAST) else scores
 
 
 def _policy(policy: PolicyReport) -> PolicyReport:

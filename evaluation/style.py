@@ -69,7 +69,11 @@ def percent_range(low: float | None, high: float | None) -> str:
 def signed(value: float | None, digits: int | None = None) -> str:
     """A number with its sign."""
     text = number(value, digits)
-    return f"+{text}" if value is not None and value > 0 and float(f"{value:.{digits or 3}f}") != 0 else text
+    return (
+        f"+{text}"
+        if value is not None and value > 0 and float(f"{value:.{3 if digits is None else digits}f}") != 0
+        else text
+    )
 
 
 @dataclass(frozen=True)

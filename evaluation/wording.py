@@ -201,7 +201,8 @@ def _observed(report: Report, values: Values) -> str:
     clinician, held_out = first(report, "clinician"), report.cohort.splits.get("held_out")
     if clinician is None or clinician.observed_value is None:
         return ""
-    who = f" over {count(held_out.patients)} held-out patients" if held_out else ""
+    known = held_out is not None and held_out.patients is not None
+    who = f" over {count(held_out.patients)} held-out patients" if held_out and known else " over held-out patients"
     return f"The clinicians’ observed {values.name}{who} is {values.whole(clinician.observed_value)}."
 
 

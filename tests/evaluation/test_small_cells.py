@@ -71,3 +71,19 @@ def test_json_and_page_hold_no_small_count(small):
 
 def test_hiding_twice_changes_nothing(small):
     assert suppressed(suppressed(small)) == suppressed(small)
+
+
+@pytest.mark.parametrize(("deaths", "told"), [(4.0, False), (0.0, True), (12.0, True)])
+def test_scores_that_stand_on_a_few_deaths_are_not_told(small, deaths, told):
+    scores = {"AUROC": 0.03, "deaths": deaths}
+    simulator = small.simulator.model_copy(update={"outcome_scores": scores})
+    external = small.external.model_copy(update={"scores": scores})
+    found = suppressed(small.model_copy(update={"simulator": simulator, "external": external}))
+    for kept in (found.simulator.outcome_scores, found.external.scores):
+        assert kept == (scores if told else {"deaths": None})
+    assert ("for fewer than 10 died" in page(found)) == (not told)
+
+
+def test_hidden_outcomes_are_drawn_as_one(small):
+    text = page(suppressed(small)).replace("\u202f", " ")
+    assert "not shown apart: 42" in text and 'class="unknown" style="flex:42"' in text
