@@ -87,7 +87,7 @@ def _words(report: Report) -> dict[str, object]:
         "truth": report.truth,
         "ranking": report.ranking or rankings(report.policies),
         "estimator": words(report.primary_estimator),
-        "held_out": count(report.cohort.splits["held_out"].stays if "held_out" in report.cohort.splits else None),
+        "held_out": _held_out(report),
         "facts": _facts(report),
         "contents": _contents(report),
         "lesson": lesson(report),
@@ -103,6 +103,11 @@ def _words(report: Report) -> dict[str, object]:
         "unknown_outcomes": unknown_outcomes(report),
         "hidden_note": HIDDEN_NOTE if anything_hidden(report) else "",
     }
+
+
+def _held_out(report: Report) -> str:
+    split = report.cohort.splits.get("held_out")
+    return "" if split is None or split.stays is None else f", of {count(split.stays)} held-out stays"
 
 
 def _facts(report: Report) -> str:

@@ -58,7 +58,8 @@ def _dose(drug: DrugSummary, level: float) -> str:
 
 
 def _axis_title(drug: DrugSummary) -> str:
-    return "" if drug is ALONE else f"{drug.label or sentence(drug.name)}, {unit(drug.unit)}"
+    """The drug without what stands in brackets, so that it fits along an axis, and its unit."""
+    return "" if drug is ALONE else f"{(drug.label or sentence(drug.name)).partition(' (')[0]}, {unit(drug.unit)}"
 
 
 def _titles(drugs: tuple[DrugSummary, ...], shares: Iterable[Iterable[float]], sign: bool) -> list[list[str]]:

@@ -54,7 +54,7 @@ class CheckResult(Frozen):
 
     name: str
     status: Literal["passed", "warning", "failed"]
-    found: int
+    found: Count
     of: int
     detail: str = ""
     remedy: str = ""

@@ -6,6 +6,7 @@ Shares and means stay: they are what a report is for, and are of no use to find 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from .report import (
@@ -22,6 +23,7 @@ from .report import (
 )
 
 LEAST = 10  # the smallest count that is shown
+_FEW = re.compile(r"(?<![\d.,])[1-9] (events?|rows?|values?|stays?|patients?|infusions?|numbers?)\b")  # in notes
 
 
 def suppressed(report: Report) -> Report:
@@ -103,6 +105,8 @@ def _cohort(cohort: Cohort) -> Cohort:
             "flow": flow(cohort.flow),
             "splits": {n: nothing if g else cohort.splits[n] for n, g in zip(names, gone, strict=True)},
             "outcomes": {name: None if g else count for (name, count), g in zip(outcomes, out, strict=True)},
+            "warnings": tuple(_FEW.sub(r"under 10 \1", text) for text in cohort.warnings),
+            "checks": tuple(c.model_copy(update={"found": shown(c.found)}) for c in cohort.checks),
             "features": tuple(f.model_copy(update={"out_of_bounds": shown(f.out_of_bounds)}) for f in cohort.features),
             "context": tuple(f.model_copy(update={"out_of_bounds": shown(f.out_of_bounds)}) for f in cohort.context),
         }

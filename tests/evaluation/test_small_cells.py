@@ -49,7 +49,12 @@ def small(examples):
     steps = (*report.cohort.flow, FlowStep(step="with a decision", stays=80))
     splits = {**report.cohort.splits, "tuning": report.cohort.splits["tuning"].model_copy(update={"patients": 7})}
     cohort = report.cohort.model_copy(
-        update={"flow": steps, "splits": splits, "outcomes": {"in care": 41, "discharged alive": 39, "died": 3}}
+        update={
+            "warnings": ("ph: 1 events of X", "30 events, 0.5 values", "12.5 rows"),
+            "flow": steps,
+            "splits": splits,
+            "outcomes": {"in care": 41, "discharged alive": 39, "died": 3},
+        }
     )
     return report.model_copy(update={"cohort": cohort})
 
@@ -57,6 +62,7 @@ def small(examples):
 def test_json_and_page_hold_no_small_count(small):
     told = suppressed(small)
     content = json.loads(told.model_dump_json())
+    assert content["cohort"]["warnings"] == ["ph: under 10 events of X", "30 events, 0.5 values", "12.5 rows"]
     assert content["cohort"]["outcomes"] == {"in care": 41, "discharged alive": None, "died": None}
     assert [s["stays"] for s in content["cohort"]["flow"]] == [140, 140, 97, None, 80]
     gone = {name for name, split in content["cohort"]["splits"].items() if split["patients"] is None}
