@@ -5,6 +5,7 @@ Whatever is wrong with a file ends in one sentence with the file, the row group,
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 class Columns:
     """Where the columns of a file are."""
 
-    file: Path
+    file: str  # its name, as it can be shown
     value: str  # numeric_value, or its alias
     site: str | None
 
@@ -39,18 +40,19 @@ class Columns:
 def open_parquet(file: Path) -> pq.ParquetFile:
     """The file, its footer read; MedsError where it is no whole parquet file."""
     try:
-        return pq.ParquetFile(file)
+        plain = _shown(file) == str(file)  # else the name cannot be handed on, and the bytes are
+        return pq.ParquetFile(file if plain else pa.BufferReader(file.read_bytes()))
     except _DAMAGE as error:
-        raise MedsError(
-            f"{file}: not a whole parquet file ({_first_line(error)}); it may be cut short: copy or export it again"
-        ) from None
+        said = f"not a whole parquet file ({_first_line(error)}); it may be cut short: copy or export it again"
+        raise MedsError(f"{_shown(file)}: {said}") from None
 
 
-def check_columns(source: pq.ParquetFile, file: Path, site: str | None) -> Columns:
+def check_columns(source: pq.ParquetFile, path: Path, site: str | None) -> Columns:
     """The columns to read; MedsError where one is missing, is there twice, or is of another type."""
     schema = source.schema_arrow
     value = "numeric_value" if "numeric_value" in schema.names else "value"
-    columns = Columns(file, value, site)
+    columns = Columns(_shown(path), value, site)
+    file = columns.file
     for name in columns.names:
         if schema.names.count(name) > 1:
             raise MedsError(f"{file}: column {name!r} is there {schema.names.count(name)} times; keep one")
@@ -149,12 +151,17 @@ def site_number(name: str) -> int:
     return int(name) if name.isascii() and name.isdigit() and len(name) < 18 else zlib.crc32(name.encode())
 
 
-def _check_type(file: Path, schema: pa.Schema, name: str, expected: str, fits) -> None:  # type: ignore[no-untyped-def]
+def _check_type(file: str, schema: pa.Schema, name: str, expected: str, fits) -> None:  # type: ignore[no-untyped-def]
     found = schema.field(name).type
     empty = pa.types.is_null(found) and name not in ("subject_id", "code", "time")
     if not fits(found) and not empty:
         wrong = f"expected {name} as {expected}, got {found}"
         raise MedsError(f"{file}, every row group: column {name!r}: {wrong}; cast it and write it again")
+
+
+def _shown(file: Path) -> str:
+    """The file's name, in which bytes that are no text are spelt out."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..stages import write_text
-from . import malformed_files, malformed_meds, malformed_random
+from . import malformed_files, malformed_meds, malformed_random, malformed_shards
 from .malformed_base import Case, Outcome, judge
 
 GOOD = ("clear error", "correct result")
@@ -58,7 +58,7 @@ def _cell(text: str) -> str:
 def main(out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/malformed_input.md")) -> None:
     """Try every case and write the page; exit status 1 where one is a defect."""
     logging.disable(logging.WARNING)
-    made = try_all([*malformed_meds.cases(), *malformed_files.cases()])
+    made = try_all([*malformed_meds.cases(), *malformed_shards.cases(), *malformed_files.cases()])
     random = try_all(malformed_random.cases())
     write_text(out, page(made, random))
     defects = [o for o in (*made, *random) if o.kind not in GOOD]

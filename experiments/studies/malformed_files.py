@@ -41,60 +41,61 @@ def load_broken_task(folder: Path, content: bytes) -> object:
     return load_task(folder / "case.yaml")
 
 
+_RAW_TASKS = {
+    "no text": b"",
+    "only a list": b"[1, 2]",
+    "only a number": b"3",
+    "not UTF-8": b"name: \xff\xfe",
+    "no YAML": b"a: [",
+    "a tab as indent": b"name:\n\t- a",
+    "a null byte": b"name: a\x00b",
+    "nested without end": b"[" * 3000,
+    "a Python object": b"!!python/object/apply:os.system [ls]",
+    "a list as key": b"? [a, b]\n: 3",
+    "a date that is none": b"name: 2020-13-45",
+    "an unknown anchor": b"name: *nobody",
+}
+_CHANGED_TASKS = [
+    ("an unknown key", "horizon:", "horizn:", "did you mean 'horizon'"),
+    ("a key twice", "horizon: 3", "horizon: 3\nhorizon: 4", "written twice"),
+    ("no decisions", "horizon: 3", "horizon: 0", "horizon", "greater than 0"),
+    ("half a decision", "horizon: 3", "horizon: 2.5", "horizon"),
+    ("an interval of no time", "interval: 4", "interval: 0", "interval"),
+    ("an infinite interval", "interval: 4", "interval: .inf", "interval", "finite"),
+    ("an interval that is text", "interval: 4", "interval: four", "interval", "'four'"),
+    ("bounds that are not numbers", "low: 10,", "low: .nan,", "features.pressure.low", "finite"),
+    ("bounds reversed", "low: 10, high: 250", "low: 250, high: 10", "low <= reference <= high"),
+    ("a reference of one number", "reference: [60, 90]", "reference: [60]", "features.pressure.reference"),
+    ("a log scale through zero", "reference: [1, 5], scale: log", "reference: [0.1, 0.1], scale: log", "log scale"),
+    ("an unknown scale", "scale: log", "scale: square", "scale", "'square'"),
+    ("no codes", "codes: [LACTATE]", "codes: []", "features.lactate.codes"),
+    ("a pattern of asterisks", "codes: [LACTATE]", "codes: ['**']", "expected a code"),
+    ("braces that do not close", "codes: [LACTATE]", "codes: ['LAC{TATE']", "braces in pairs"),
+    ("the dose as a feature", "codes: [LACTATE]", "codes: ['INFUSION_START//*']", "doses must stay out"),
+    ("levels that fall", "levels: [0, 0.1, 0.3]", "levels: [0, 0.3, 0.1]", "rising levels"),
+    ("no levels", "levels: [0, 0.1, 0.3], cuts: [0, 0.2]", "levels: [], cuts: []", "levels from 0"),
+    ("a cut too few", "cuts: [0, 0.2]", "cuts: [0]", "one cut fewer"),
+    ("a level above the range", "high: 2,", "high: 0.2,", "up to 0.2"),
+    ("no items", "items: {A: {max_rate: 2}}", "items: {}", "drugs.pressor.items"),
+    ("an unknown way of charting", "by: rate", "by: guess", "drugs.pressor.by", "'guess'"),
+    ("no anchor", "anchor: [ICU_ADMISSION]", "anchor: []", "cohort.anchor"),
+    ("a weight that is not there", "{max_rate: 2}", "{per: weight}", "no context column"),
+    ("an unknown kind of context", "context:\n", "context:\n" + "  x: {kind: guess, codes: [X]}\n", "kind", "'guess'"),
+    (
+        "a formula nobody knows",
+        "context:\n",
+        "derived: {x: {formula: y, of: [lactate], low: 0, high: 1, reference: [0, 1]}}\n" + "context:\n",
+        "no formula 'y'",
+    ),
+    ("a number for a name", "name: case", "name: 3", "name"),
+    ("a list for a mapping", "outcome: {discharged", "outcome: [x]\nextra: {discharged", "outcome"),
+]
+
+
 def _tasks() -> list[Case]:
-    raw = {
-        "no text": b"",
-        "only a list": b"[1, 2]",
-        "only a number": b"3",
-        "not UTF-8": b"name: \xff\xfe",
-        "no YAML": b"a: [",
-        "a tab as indent": b"name:\n\t- a",
-        "a null byte": b"name: a\x00b",
-        "nested without end": b"[" * 3000,
-        "a Python object": b"!!python/object/apply:os.system [ls]",
-        "a list as key": b"? [a, b]\n: 3",
-        "a date that is none": b"name: 2020-13-45",
-        "an unknown anchor": b"name: *nobody",
-    }
-    context = "context:\n"
-    changed = [
-        ("an unknown key", "horizon:", "horizn:", "did you mean 'horizon'"),
-        ("a key twice", "horizon: 3", "horizon: 3\nhorizon: 4", "written twice"),
-        ("no decisions", "horizon: 3", "horizon: 0", "horizon", "greater than 0"),
-        ("half a decision", "horizon: 3", "horizon: 2.5", "horizon"),
-        ("an interval of no time", "interval: 4", "interval: 0", "interval"),
-        ("an infinite interval", "interval: 4", "interval: .inf", "interval", "finite"),
-        ("an interval that is text", "interval: 4", "interval: four", "interval", "'four'"),
-        ("bounds that are not numbers", "low: 10,", "low: .nan,", "features.pressure.low", "finite"),
-        ("bounds reversed", "low: 10, high: 250", "low: 250, high: 10", "low <= reference <= high"),
-        ("a reference of one number", "reference: [60, 90]", "reference: [60]", "features.pressure.reference"),
-        ("a log scale through zero", "reference: [1, 5], scale: log", "reference: [0.1, 0.1], scale: log", "log scale"),
-        ("an unknown scale", "scale: log", "scale: square", "scale", "'square'"),
-        ("no codes", "codes: [LACTATE]", "codes: []", "features.lactate.codes"),
-        ("a pattern of asterisks", "codes: [LACTATE]", "codes: ['**']", "expected a code"),
-        ("braces that do not close", "codes: [LACTATE]", "codes: ['LAC{TATE']", "braces in pairs"),
-        ("the dose as a feature", "codes: [LACTATE]", "codes: ['INFUSION_START//*']", "doses must stay out"),
-        ("levels that fall", "levels: [0, 0.1, 0.3]", "levels: [0, 0.3, 0.1]", "rising levels"),
-        ("no levels", "levels: [0, 0.1, 0.3], cuts: [0, 0.2]", "levels: [], cuts: []", "levels from 0"),
-        ("a cut too few", "cuts: [0, 0.2]", "cuts: [0]", "one cut fewer"),
-        ("a level above the range", "high: 2,", "high: 0.2,", "up to 0.2"),
-        ("no items", "items: {A: {max_rate: 2}}", "items: {}", "drugs.pressor.items"),
-        ("an unknown way of charting", "by: rate", "by: guess", "drugs.pressor.by", "'guess'"),
-        ("no anchor", "anchor: [ICU_ADMISSION]", "anchor: []", "cohort.anchor"),
-        ("a weight that is not there", "{max_rate: 2}", "{per: weight}", "no context column"),
-        ("an unknown kind of context", context, context + "  x: {kind: guess, codes: [X]}\n", "kind", "'guess'"),
-        (
-            "a formula nobody knows",
-            context,
-            "derived: {x: {formula: y, of: [lactate], low: 0, high: 1, reference: [0, 1]}}\n" + context,
-            "no formula 'y'",
-        ),
-        ("a number for a name", "name: case", "name: 3", "name"),
-        ("a list for a mapping", "outcome: {discharged", "outcome: [x]\nextra: {discharged", "outcome"),
-    ]
     return [
-        *(Case("task", n, lambda f, c=c: load_broken_task(f, c), ("task", "case.yaml")) for n, c in raw.items()),  # type: ignore[misc]
-        *(_task(name, *rest) for name, *rest in changed),
+        *(Case("task", n, lambda f, c=c: load_broken_task(f, c), ("task", "case.yaml")) for n, c in _RAW_TASKS.items()),  # type: ignore[misc]
+        *(_task(name, *rest) for name, *rest in _CHANGED_TASKS),
         Case("task", "no such file", lambda f: load_task(f / "nowhere.yaml"), ("no task file", "shipped tasks")),
         Case("task", "a folder", load_task, ("no task file", "shipped tasks")),
     ]

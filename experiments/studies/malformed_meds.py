@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import pyarrow.compute as pc
 
 from ...trajectories.records import Records, read_trajectories
 from ...trajectories.task_file import parse_task
-from .malformed_base import ADMITTED, HOUR, PATIENTS, TASK, Case, put, read, table, task, unchanged
+from .malformed_base import ADMITTED, HOUR, PATIENTS, TASK, Case, put, read, table, unchanged
 
 Change = Callable[[pa.Table], pa.Table]
 
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*_columns(), *_types(), *_values(), *_times(), *_people(), *_files(), *_codes()]
+    return [*_columns(), *_types(), *_values(), *_times(), *_people(), *_codes()]
 
 
 def _case(name: str, change: Change, *message: str, right: Callable[[Records], bool] | None = None) -> Case:
@@ -106,17 +105,19 @@ def _values() -> list[Case]:
     ]
 
 
+def _moved(code: str, hours: float) -> Change:
+    """Every event of one code that many hours later."""
+    shift = int(hours * HOUR)
+
+    def change(t: pa.Table) -> pa.Table:
+        time = t["time"].cast(pa.int64())
+        later = pc.if_else(pc.equal(t["code"], code), pc.add(time, shift), time)
+        return t.set_column(1, "time", later.cast(pa.timestamp("us")))
+
+    return change
+
+
 def _times() -> list[Case]:
-    def moved(code: str, hours: float) -> Change:
-        shift = int(hours * HOUR)
-
-        def change(t: pa.Table) -> pa.Table:
-            time = t["time"].cast(pa.int64())
-            later = pc.if_else(pc.equal(t["code"], code), pc.add(time, shift), time)
-            return t.set_column(1, "time", later.cast(pa.timestamp("us")))
-
-        return change
-
     def order(t: pa.Table) -> pa.Table:
         return t.take(pa.array(np.random.default_rng(0).permutation(len(t))))
 
@@ -127,7 +128,7 @@ def _times() -> list[Case]:
         _case("rows backwards", lambda t: t.take(pa.array(np.arange(len(t))[::-1]))),
         _case(
             "discharge and death before admission",
-            lambda t: moved("MEDS_DEATH", -50)(moved("ICU_DISCHARGE", -50)(t)),
+            lambda t: _moved("MEDS_DEATH", -50)(_moved("ICU_DISCHARGE", -50)(t)),
             "no stay fits",
             "end recorded: 0",
         ),
@@ -140,12 +141,12 @@ def _times() -> list[Case]:
         _case(
             "no times at all", _with("time", lambda c: pa.array([None] * len(c), pa.timestamp("us"))), "no stay fits"
         ),
-        _case("born after admission", moved("MEDS_BIRTH", 24 * 365 * 50), "no stay fits", "aged 18 or more: 0"),
+        _case("born after admission", _moved("MEDS_BIRTH", 24 * 365 * 50), "no stay fits", "aged 18 or more: 0"),
         _case("years beyond the calendar", far, "events.parquet", "row group 0", "'time'", "repair"),
         _case("milliseconds beyond microseconds", overflow, "events.parquet", "row group 0", "'time'"),
         _case(
             "an infusion that ends before it starts",
-            moved("INFUSION_END//A", -6),
+            _moved("INFUSION_END//A", -6),
             right=lambda r: r.coverage.drugs[0].unpaired == 2 * PATIENTS,
         ),
     ]
@@ -236,55 +237,3 @@ def _sited(folder: Path, change: Change) -> Records:
 
 def _site(name: str, change: Change, *message: str) -> Case:
     return Case("MEDS", name, lambda folder: _sited(folder, change), ("events.parquet", *message))
-
-
-def _files() -> list[Case]:
-    def damaged(change: Callable[[bytes], bytes]) -> Callable[[Path], Records]:
-        def run(folder: Path) -> Records:
-            path = put(table(), folder / "data" / "1.parquet")
-            path.write_bytes(change(path.read_bytes()))
-            return read_trajectories(folder, task())
-
-        return run
-
-    def middle(data: bytes) -> bytes:
-        return data[:200] + bytes(255 - b for b in data[200:320]) + data[320:]
-
-    def shards(*parts: Callable[[pa.Table], pa.Table]) -> Callable[[Path], Records]:
-        def run(folder: Path) -> Records:
-            for i, part in enumerate(parts):
-                put(part(table()), folder / "data" / f"{i}.parquet")
-            return read_trajectories(folder, task())
-
-        return run
-
-    def folder_as_file(folder: Path) -> Records:
-        (folder / "data" / "x.parquet").mkdir(parents=True)
-        return read_trajectories(folder, task())
-
-    def odd_name(folder: Path) -> Records:
-        return read_trajectories(
-            put(table(), Path(os.fsdecode(os.fsencode(folder) + "/Ärzte, α β.parquet".encode()))), task()
-        )
-
-    whole = ("1.parquet", "not a whole parquet file", "export it again")
-    empty: Change = lambda t: t.slice(0, 0)  # noqa: E731
-    half: Change = lambda t: t.filter(pc.less(t["subject_id"], 7))  # noqa: E731
-    rest: Change = lambda t: t.filter(pc.greater_equal(t["subject_id"], 7))  # noqa: E731
-    made = [
-        ("a file cut to half", damaged(lambda b: b[: len(b) // 2]), whole),
-        ("a file cut by one byte", damaged(lambda b: b[:-1]), whole),
-        ("a file of no bytes", damaged(lambda b: b""), whole),
-        ("text under the name of parquet", damaged(lambda b: b"subject_id,time,code\n1,2,3\n"), whole),
-        ("damage inside a row group", damaged(middle), ("1.parquet", "row group 0", "column", "cannot be read")),
-        ("a folder named x.parquet", folder_as_file, ("x.parquet", "not a whole parquet file")),
-        ("no such path", lambda f: read_trajectories(f / "nowhere", task()), ("no MEDS data at", "nowhere")),
-        ("a folder without parquet", lambda f: read_trajectories(f, task()), ("no MEDS data at", "expected a parquet")),
-        ("only empty shards", shards(empty, empty), ("no stay fits", "stays: 0")),
-        ("a patient in two shards", shards(lambda t: t, half), ("1.parquet", "subject 1 came before", "shard it anew")),
-    ]
-    return [
-        *(Case("MEDS", name, run, message) for name, run, message in made),
-        Case("MEDS", "an empty shard among others", shards(half, empty, rest), (), unchanged),
-        Case("MEDS", "a file name beyond ASCII", odd_name, (), unchanged),
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from posology.experiments.studies import malformed_files, malformed_meds, malformed_random
+from posology.experiments.studies import malformed_files, malformed_meds, malformed_random, malformed_shards
 from posology.experiments.studies.malformed import GOOD, page, try_all
 from posology.experiments.studies.malformed_base import Case, judge
 from posology.trajectories.events import MedsError
@@ -11,7 +11,11 @@ from posology.trajectories.events import MedsError
 
 @pytest.mark.parametrize(
     "cases",
-    [malformed_meds.cases(), malformed_files.cases(), malformed_random.cases(seed=1, files=20, texts=40)],
+    [
+        malformed_meds.cases() + malformed_shards.cases(),
+        malformed_files.cases(),
+        malformed_random.cases(seed=1, files=20, texts=40),
+    ],
     ids=["MEDS", "files", "random"],
 )
 def test_no_case_is_a_defect(cases) -> None:
