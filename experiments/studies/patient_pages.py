@@ -21,7 +21,10 @@ def update_page(name: str, found: Found, folder: Path) -> Path:
     """Put the tables of a source into its page, which is begun where there is none."""
     path = folder / f"{name}.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else _begun(name)
-    for block, body in (("policies", policy_lines(found)), ("confounding", confounding_lines(found))):
+    bodies = {"policies": policy_lines(found), "confounding": confounding_lines(found)}
+    if "shifts" in found:
+        bodies["shifts"] = shift_lines(found["shifts"])
+    for block, body in bodies.items():
         text = put_block(text, block, name, "\n".join(body))
     write_text(path, text)
     return path
@@ -52,6 +55,16 @@ def policy_lines(found: Found) -> list[str]:
         gap = "" if row["name"] == "clinician" else _interval(row, "difference", sign=True)
         cells = [row["label"], _interval(row, "value"), gap]
         lines.append(_line([*cells, *(f"{100 * row['broken'][limit]:.0f} %" for limit in limits)]))
+    return lines
+
+
+def shift_lines(rows: list[Found]) -> list[str]:
+    """Values (95 %) by population, a column per policy."""
+    who = list(rows[0]["values"])
+    lines = [_line(["patients", *who]), _line(["---"] + ["---:"] * len(who))]
+    for row in rows:
+        cells = [dict(zip(("value", "low", "high"), row["values"][one], strict=True)) for one in who]
+        lines.append(_line([row["label"], *(_interval(cell, "value") for cell in cells)]))
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,6 +70,19 @@ def policy_table(name: str, patients: int, choosing: int) -> dict[str, Any]:
     names = [constraint.name for constraint in treatment.constraints]
     rows = [asdict(_row(key, label, values[key], values["clinician"], names)) for key, label, _ in everyone]
     return {"rows": rows, "fixed": chosen, "best": best, "none": labels[0], "maximal": labels[-1]}
+
+
+def shift_table(name: str, shifts: Mapping[str, Mapping[str, Any]], best: str, patients: int) -> list[dict[str, Any]]:
+    """The clinician, the rules and the fixed dose `best` of a source, in its own patients and in shifted ones."""
+    rows = []
+    for label, options in {"the cohort": {}, **shifts}.items():
+        treatment = true_treatment(name, **options)
+        everyone: dict[str, Policy | Clinician] = {"Clinician": clinician(name, 1.0, 0.0)}
+        everyone |= {rule.label: rule.acting() for rule in source(name).rules}
+        everyone["Best fixed dose"] = dict(fixed_doses(treatment))[best]
+        values = {who: _value(treatment, actor, patients, FIRST) for who, actor in everyone.items()}
+        rows.append({"label": label, "values": {who: (v.value, v.low, v.high) for who, v in values.items()}})
+    return rows
 
 
 def fixed_doses(treatment: Treatment) -> Iterator[tuple[str, Policy]]:

@@ -29,6 +29,7 @@ class Probe:
     unit: str
     regression: Regression | None = None  # None where doses do not follow a rule times a factor
     seen_only: bool = False  # draw only what was measured, not what is carried forward
+    shifts: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))  # other patients
 
 
 PROBES = {
@@ -45,6 +46,13 @@ PROBES = {
         1 / 60,
         "minutes",
         Regression("propofol", "bis", options=MappingProxyType({"interval_hours": 2 / 60})),
+        shifts=MappingProxyType(
+            {
+                "Schnider and Bouillon": {"population": "schnider"},
+                "the same with remifentanil 4 ng/mL": {"population": "schnider", "remifentanil": 4.0},
+                "without stimulation": {"stimulation": 0.0},
+            }
+        ),
     ),
     "glucose": Probe(
         ("cgm", "meal"),
@@ -52,6 +60,7 @@ PROBES = {
         1.0,
         "hours",
         Regression("basal", "cgm", log=True, options=MappingProxyType({"interval_hours": 4.0, "horizon": 6})),
+        shifts=MappingProxyType({f"{group} only": {"group": group} for group in ("adolescent", "adult", "child")}),
     ),
     "warfarin": Probe(
         ("inr",),

@@ -20,7 +20,7 @@ from ..sources import SOURCES, source
 from ..stages import write_text
 from .patient_confounding import confounding_table
 from .patient_pages import Found, put_block, summary_lines, update_page
-from .patient_policies import policy_table
+from .patient_policies import policy_table, shift_table
 from .patient_probes import PROBES
 
 CHOOSING = 300  # patients on whom the best fixed dose is chosen
@@ -63,6 +63,9 @@ def study(name: str, path: Path, *, patients: int, trial: int, force: bool, cons
     if regression is not None:
         key = key_of(version=2, about=about, regression=repr(regression), trial=trial, patients=patients)
         parts.append(("confounding", key, lambda: confounding_table(name, regression, trial, patients)))
+    if probe.shifts:
+        key = key_of(about=about, shifts=repr(probe.shifts), patients=patients)
+        parts.append(("shifts", key, lambda: shift_table(name, probe.shifts, found["policies"]["best"], patients)))
     for part, key, compute in parts:
         if found.get("keys", {}).get(part) == key:
             continue
