@@ -44,7 +44,7 @@ def test_numbers_tables_and_picture_are_written_and_kept(tmp_path):
     page.write_text("# My own words\n" + page.read_text())
     main(["propofol"], docs=tmp_path, patients=50, trial=200)
     text = page.read_text()
-    assert text.startswith("# My own words\n") and text.count("| Clinician |") == 1 and "0.123 (" in text
+    assert text.startswith("# My own words\n") and text.count("\n| Clinician |") == 1 and "0.123 (" in text
     assert "| Schnider and Bouillon |" in text
     assert "[propofol](propofol.md)" in (tmp_path / "patients" / "README.md").read_text()
     assert (tmp_path / "figures" / "patients_propofol.png").stat().st_size > 10_000
