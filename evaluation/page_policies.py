@@ -47,6 +47,8 @@ class PolicyRow:
     claim_error: str
     true: str
     true_interval: str
+    shaped: str  # the claim in the shaped reward that the policy learned by
+    shaped_interval: str
     headline: EstimateRow | None
     estimates: tuple[EstimateRow, ...]
 
@@ -64,6 +66,7 @@ def policy_rows(report: Report) -> list[PolicyRow]:
 
 def _policy_row(report: Report, policy: PolicyReport, values: Values) -> PolicyRow:
     claim, true, main = policy.simulator_value, policy.true_value, primary(report, policy)
+    shaped = policy.shaped_value
     known = claim is not None and true is not None and None not in (claim.value, true.value)
     headline = _estimate_row("", main, values) if main else None
     if policy.observed_value is not None:  # nothing to reweight
@@ -77,9 +80,18 @@ def _policy_row(report: Report, policy: PolicyReport, values: Values) -> PolicyR
         claim_error=values.signed(_gap(claim, true)) if known else NONE,
         true=values.value(true.value if true else None),
         true_interval=values.range(true.low, true.high) if true else "",
+        shaped=NONE if shaped is None else number(shaped.value, 3),
+        shaped_interval=_plain_range(shaped),
         headline=headline,
         estimates=tuple(_estimate_row(words(name), e, values) for name, e in policy.estimates.items()),
     )
+
+
+def _plain_range(interval: Interval | None) -> str:
+    """An interval in units of the reward."""
+    if interval is None or interval.low is None or interval.high is None:
+        return ""
+    return f"{number(interval.low, 3)} to {number(interval.high, 3)}"
 
 
 def _gap(claim: Interval | None, true: Interval | None) -> float | None:

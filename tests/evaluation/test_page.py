@@ -5,7 +5,7 @@ from pathlib import Path
 import posology.evaluation.page as page_module
 import pytest
 from posology.evaluation.page import page, write_page
-from posology.evaluation.report import Cohort, PolicyReport, Report, SimulatorReport
+from posology.evaluation.report import Cohort, Interval, PolicyReport, Report, SimulatorReport
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "circle", "line", "rect", "path", "polyline"}
 
@@ -197,3 +197,14 @@ def test_irregular_visits_are_called_so(examples):
     told = Outline(page(known.model_copy(update={"estimand": estimand}))).told
     assert told.count("at visits 72 h or more apart") == 3 and "every 72 h" not in told
     assert Outline(page(known)).told.count("every 4 h") == 3
+
+
+def test_a_shaped_reward_never_stands_without_the_unshaped_value(examples):
+    report = examples.known_truth()
+    assert "shaped reward" not in Outline(page(report)).told
+    shaped = Interval(value=1.234, low=1.2, high=1.27)
+    policies = {**report.policies, "ppo": report.policies["ppo"].model_copy(update={"shaped_value": shaped})}
+    told = Outline(page(report.model_copy(update={"policies": policies}))).told
+    row = told[told.index("Shaped reward, claimed") :][:400]
+    for text in ("PPO, penalty 2", "1.234", "1.200 to 1.270", "92.1 %", "87.6 %"):
+        assert text in row
