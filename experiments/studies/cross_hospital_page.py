@@ -91,8 +91,8 @@ def _conclusions(by_direction: Mapping[str, Sequence[Mapping[str, Any]]]) -> lis
                 parts.append(f"{where} {better} of {len(rows)} intervals favour it and {worse} disfavour it")
             told.append(f"- {name}, against {against}: {'; '.join(parts)}.")
     told.append(
-        "- The demos hold a few dozen patients each. The learned simulator starts from the linear model and departs from "
-        "it only as far as tuning patients bear out; where the linear one wins, so few patients could not."
+        "- The demos hold a few dozen patients each. The learned simulator starts from the linear model and departs "
+        "from it only as far as tuning patients bear out; where the linear one wins, so few patients could not."
     )
     told.append(f"- One-step error away over error at home, median over features and seeds: {_ratios(by_direction)}.")
     return told

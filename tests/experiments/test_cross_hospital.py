@@ -13,10 +13,10 @@ from posology.trajectories.rollout import rollout
 @pytest.fixture(scope="module")
 def found():
     home, away = (
-        rollout(true_treatment("sepsis"), clinician("sepsis", knob, 0.0), 120, seed=seed).trajectories
+        rollout(true_treatment("sepsis"), clinician("sepsis", knob, 0.0), 60, seed=seed).trajectories
         for knob, seed in ((1.0, 0), (4.0, 10**7))
     )
-    home = home.replace(subject=torch.arange(120))
+    home = home.replace(subject=torch.arange(60))
     original = cross_hospital.model
     try:
         cross_hospital.model = lambda name: original(
@@ -31,7 +31,7 @@ def test_a_model_never_beats_itself(found):
     for place in ("home", "away"):
         rows = [r for r in found[place]["compared"] if r["against"] == "linear"]
         assert rows and all(r["difference"] == r["low"] == r["high"] == 0 for r in rows)
-    assert found["away"]["patients"] == 120 and len(found["features"]) == 12
+    assert found["away"]["patients"] == 60 and len(found["features"]) == 12
 
 
 def test_the_page_counts_intervals_as_they_are(found, tmp_path):
