@@ -41,6 +41,8 @@ def draw_frontiers(path: Path, found: dict[str, Any]) -> None:
 def _support(ax: Axes, rows: list[dict[str, float]]) -> None:
     ax.plot([r["least"] for r in rows], [r["value"] for r in rows], color=BLUE, marker="o", ms=4)
     for r in rows:
+        if 0 < r["least"] < 0.05:  # the same as without any limit: their numbers would lie on each other
+            continue
         text = f"{r['choices']:.1f}"
         ax.annotate(text, (r["least"], r["value"]), (2, 5), textcoords="offset points", fontsize=7.5, color=INK)
     ax.set_title("ICU-Sepsis: best policy within support", fontsize=9, loc="left")
@@ -52,9 +54,9 @@ def _levels(ax: Axes, rows: list[dict[str, float]]) -> None:
     for column, (drug, color) in enumerate(zip(SPEC.drugs, (BLUE, GREEN), strict=True)):
         some = [r for r in rows if int(r["drug"]) == column]
         ax.plot([r["highest"] for r in some], [r["value"] for r in some], color=color, marker="o", ms=4)
-        last = some[0]
+        place = some[1]
         ax.annotate(
-            drug.label.lower(), (last["highest"], last["value"]), (6, -9), textcoords="offset points", color=color
+            drug.label.lower(), (place["highest"], place["value"]), (6, -12), textcoords="offset points", color=color
         )
     ax.set_xticks(range(5))
     ax.set_title("ICU-Sepsis: best policy up to a level", fontsize=9, loc="left")
@@ -64,8 +66,10 @@ def _levels(ax: Axes, rows: list[dict[str, float]]) -> None:
 def _deferral(ax: Axes, rows: list[dict[str, float]]) -> None:
     for prior, color, name in ((0.0, BLUE, "plain counts"), (10.0, GREEN, "10 visits of the mean added")):
         some = [r for r in rows if r["prior"] == prior]
-        ax.plot([r["share"] for r in some], [r["value"] for r in some], color=color, marker="o", ms=4, label=name)
-    ax.set_title("ICU-Sepsis: planning on 5,000 stays, unsure decisions handed back", fontsize=9, loc="left")
+        ax.plot(
+            [r["share"] for r in some], [r["value"] for r in some], color=color, marker="o", ms=4, label=f"plan, {name}"
+        )
+    ax.set_title("ICU-Sepsis: unsure decisions handed back", fontsize=9, loc="left")
     ax.set_xlabel("share of decisions handed to the clinician")
     ax.legend(frameon=False, fontsize=8)
 

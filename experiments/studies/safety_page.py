@@ -38,8 +38,10 @@ Share of decisions that break each rule, and value, by linear solve; every actio
 _SIMULATED = """
 ## With the shield, simulated
 
-Each actor treats the same {patients:,} patients under the same luck, without and with the shield. The price is the
-value lost, with its 95 % interval over patients; *attempted* and *executed* are shares of decisions with the shield on.
+Each actor treats the same {patients:,} patients under the same luck, without and with the shield. The price is what
+survival is lost, with its 95 % interval over patients: below 0, patients fared better. *Attempted* and *executed* are
+shares of decisions with the shield on, of rules that anybody tried to break; where none was broken, the upper 95 %
+bound on the share of patients with a violation is {bound}.
 """
 
 _FRONTIERS = """
@@ -55,7 +57,7 @@ clinician is no better than chance. Below right: 2,000 simulated patients, shade
 
 def page(found: dict[str, Any], patients: int) -> str:
     """The page in Markdown."""
-    lines = [_HEAD, _EXACT, *_rules(found["rules"]), _SIMULATED.format(patients=patients)]
+    lines = [_HEAD, _EXACT, *_rules(found["rules"]), _SIMULATED.format(patients=patients, bound=_bound(found))]
     lines += _actors("ICU-Sepsis", found["icu"]) + [""] + _actors("Sepsis", found["sepsis"])
     return "\n".join([*lines, _FRONTIERS])
 
@@ -87,10 +89,16 @@ def _actors(name: str, rows: list[dict[str, Any]]) -> list[str]:
     lines += ["", "| actor | rule | attempted | executed |", "|---|---|---|---|"]
     for row in rows:
         for rule, (rate, *_) in row["attempted"].items():
-            executed, _, bound = row["executed"][rule]
-            upper = f" (below {_share(bound)} of patients)" if executed == 0 else ""
-            lines.append(f"| {row['actor']} | {rule} | {_share(rate)} | {_share(executed)}{upper} |")
+            executed = row["executed"][rule][0]
+            if rate or executed:
+                lines.append(f"| {row['actor']} | {rule} | {_share(rate)} | {_share(executed)} |")
     return lines
+
+
+def _bound(found: dict[str, Any]) -> str:
+    """The bound on the share of patients with a violation where none was seen."""
+    executed = [rate for row in (*found["icu"], *found["sepsis"]) for rate in row["executed"].values()]
+    return _share(max(high for rate, _, high in executed if rate == 0))
 
 
 def _share(value: float) -> str:
