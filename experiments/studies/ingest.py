@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -31,6 +30,7 @@ from .ingest_pandas import read_with_pandas
 SYNTHETIC = "sepsis_simulated"  # the task whose codes the synthetic datasets hold
 _DEMOS = {"MIMIC-IV demo": ("mimic_iv_demo_meds", "sepsis"), "eICU demo": ("eicu_demo_meds", "sepsis_eicu")}
 Result = dict[str, Any]
+Found = dict[str, dict[str, list[Result]]]  # by dataset and reader
 
 
 def measure(path: Path, task_name: str, reader: str) -> Result:
@@ -71,31 +71,41 @@ def main(
     parts: Annotated[int, typer.Option(min=4, help="Its shards.")] = 20,
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is read.")] = 3,
 ) -> None:
-    """Read the demos (where POSOLOGY_DATA has them) and synthetic datasets, and write what it took."""
-    found: dict[str, dict[str, list[Result]]] = {}
+    """Read the demos (where POSOLOGY_DATA has them) and synthetic datasets, and write what it took.
+
+    Numbers are kept after each reading: the same command goes on where it was stopped.
+    """
+    kept = page.with_suffix(".json")
+    settings = {"events": events, "parts": parts}
+    before = json.loads(kept.read_text()) if kept.is_file() else {}
+    found: Found = before.get("found", {}) if before.get("settings") == settings else {}
+    page.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        data = {
-            f"synthetic, {n} shards": (
-                write_dataset(Path(folder) / str(n), load_task(SYNTHETIC), events=round(events * n / parts), shards=n),
-                SYNTHETIC,
-            )
-            for n in sorted({parts // 4, parts // 2, parts})
-        }
+        data = _datasets(Path(folder), events, parts)
         shared = agree(write_dataset(Path(folder) / "small", load_task(SYNTHETIC), events=40_000, shards=2))
-        root = Path(os.environ.get("POSOLOGY_DATA", "nowhere"))
-        data |= {name: (root / place, task) for name, (place, task) in _DEMOS.items() if (root / place).exists()}
-        for _ in range(rounds):
+        for number in range(rounds):
             for name, (path, task) in data.items():
                 for reader in ("posology", "pandas") if task == SYNTHETIC else ("posology",):
-                    found.setdefault(name, {}).setdefault(reader, []).append(_alone(path, task, reader))
-    content = {"events": events, "rounds": rounds, "agreed": shared, "found": found, "processor": platform.processor()}
-    page.parent.mkdir(parents=True, exist_ok=True)
-    write_text(page.with_suffix(".json"), json.dumps(content, indent=1) + "\n")
+                    runs = found.setdefault(name, {}).setdefault(reader, [])
+                    if len(runs) <= number:
+                        runs.append(_alone(path, task, reader))
+                        write_text(kept, json.dumps({"settings": settings, "agreed": shared, "found": found}, indent=1))
     write_text(page, text(found, shared, rounds))
     typer.echo(f"{page}")
 
 
-def text(found: dict[str, dict[str, list[Result]]], shared: int, rounds: int) -> str:
+def _datasets(folder: Path, events: int, parts: int) -> dict[str, tuple[Path, str]]:
+    """Where each dataset is, and its task; the synthetic ones are written into `folder`."""
+    task = load_task(SYNTHETIC)
+    data = {}
+    for n in sorted({parts // 4, parts // 2, parts}):
+        path = write_dataset(folder / str(n), task, events=round(events * n / parts), shards=n)
+        data[f"synthetic, {n} shards"] = (path, SYNTHETIC)
+    root = Path(os.environ.get("POSOLOGY_DATA", "nowhere"))
+    return data | {name: (root / place, demo) for name, (place, demo) in _DEMOS.items() if (root / place).exists()}
+
+
+def text(found: Found, shared: int, rounds: int) -> str:
     """The page, as Markdown."""
     lines = [_HEAD.format(rounds=rounds, shared=shared)]
     for name, readers in found.items():

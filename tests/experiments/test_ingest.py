@@ -42,6 +42,26 @@ def test_the_page_has_a_line_for_each_reader_and_the_ratio() -> None:
     )
 
 
+def test_a_stopped_study_goes_on(tmp_path, monkeypatch) -> None:
+    read: list[str] = []
+
+    def pretend(path, task, reader):
+        read.append(reader)
+        if len(read) == 4:
+            raise KeyboardInterrupt
+        return {"rows": 9, "shards": 1, "stays": 1, "wall": 1.0, "cpu": 1.0, "peak_mb": 1.0, "start_mb": 1.0}
+
+    monkeypatch.setattr(ingest, "_alone", pretend)
+    monkeypatch.setattr(ingest, "agree", lambda path: 5)
+    monkeypatch.delenv("POSOLOGY_DATA", raising=False)
+    page = tmp_path / "ingest.md"
+    with pytest.raises(KeyboardInterrupt):
+        ingest.main(page, events=2000, parts=4, rounds=1)
+    assert not page.exists()
+    ingest.main(page, events=2000, parts=4, rounds=1)
+    assert len(read) == 7 and page.read_text().count("| synthetic, ") == 6
+
+
 def test_a_dataset_depends_on_its_seed_alone(tmp_path) -> None:
     import pyarrow.parquet as pq
 
