@@ -60,6 +60,8 @@ class _Learner:
     def __init__(self, data: Transitions, scale: Scale, config: CriticConfig, random: torch.Generator) -> None:
         self._data, self._scale, self._config, self._random = data, scale, config, random
         self._inputs, self._taken = scale.inputs(data.obs).float(), data.taken.float()
+        self._wanted = data.wanted.float()
+        self._action = data.taken.argmax(1, keepdim=True)  # of a discrete action: picked, not multiplied out
         sizes = (data.obs.shape[1], *config.hidden, data.taken.shape[1])
         self._network = _network(sizes, random)
         self._mean = copy.deepcopy(self._network)
@@ -71,8 +73,8 @@ class _Learner:
     @torch.no_grad()
     def values(self) -> Tensor:
         """Value (M,) float64 of each state under the present weights: their running mean would lag behind."""
-        found: Tensor = self._network(self._inputs)
-        return (found.double() * self._data.wanted).sum(1) * self._scale.unit + self._scale.mean
+        found: Tensor = (self._network(self._inputs) * self._wanted).sum(1)
+        return found.double() * self._scale.unit + self._scale.mean
 
     def averaged(self) -> NetworkCritic:
         """The critic with the running mean of the weights."""
@@ -84,7 +86,7 @@ class _Learner:
         """One pass of regression on targets (M,), in units of reward; the mean holds `averaged` earlier passes."""
         goal = ((target - self._scale.mean) / self._scale.unit).float()
         for rows in torch.randperm(len(goal), generator=self._random).split(self._batch):
-            found = (self._network(self._inputs[rows]) * self._taken[rows]).sum(1)
+            found = self._of_taken(self._network(self._inputs[rows]), rows)
             loss = nn.functional.mse_loss(found, goal[rows])
             self._optimizer.zero_grad()
             loss.backward()
@@ -93,6 +95,12 @@ class _Learner:
         with torch.no_grad():
             for mean, new in zip(self._mean.parameters(), self._network.parameters(), strict=True):
                 mean.lerp_(new, 1 - keep)
+
+    def _of_taken(self, found: Tensor, rows: Tensor) -> Tensor:
+        """Value (B,) of the logged action from coefficients (B, A)."""
+        if self._data.discrete:
+            return found.gather(1, self._action[rows])[:, 0]
+        return (found * self._taken[rows]).sum(1)
 
 
 def _network(sizes: tuple[int, ...], random: torch.Generator) -> nn.Sequential:

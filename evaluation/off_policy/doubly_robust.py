@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .estimates import Estimate
 from .logged import Array, Critic, Logged, Numbers, critic, logged
-from .weights import Weights, bounded
+from .weights import Weights, weighted_sums
+
+_EVERY = slice(None)
 
 
 def doubly_robust(
@@ -26,13 +26,16 @@ def doubly_robust(
     """
     data = logged(reward, log_ratio, mask, discount)
     judged = critic(q, v, data.mask)
-    weight, one = bounded(data.log_weight)
     first = data.factor[:, :1] * judged.v[:, :1]
-    num = one * first + (weight * surprise(data, judged)).sum(1, keepdims=True)
+    corrections, one = weighted_sums(data.log_weight, lambda stays: surprise(data, judged, stays))
+    num = one * first + corrections
     return Estimate("doubly_robust", num, one, self_normalized=False, weights=(Weights.of(data),))
 
 
-def surprise(data: Logged, judged: Critic) -> Array:
+def surprise(data: Logged, judged: Critic, stays: slice = _EVERY) -> Array:
     """Discounted temporal difference g^t (r_t + g v_{t+1} - q_t) (N, T): zero in the mean where the critic is right."""
-    following = np.hstack((data.factor[:, 1:], np.zeros((len(data.mask), 1)))) * judged.v[:, 1:]
-    return data.reward + following - data.factor * judged.q
+    factor = data.factor[stays]
+    found = data.earned[stays] - judged.q[stays]
+    found *= factor
+    found[:, :-1] += factor[:, 1:] * judged.v[stays, 1:]  # the value after the last decision is 0
+    return found

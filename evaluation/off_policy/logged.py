@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +13,27 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.ArrayLike | Tensor
 
+_BLOCK = 2048  # stays
+
 
 @dataclass(frozen=True)
 class Logged:
     """N stays of up to T decisions. After the end of a stay the reward is 0 and the ratio 1."""
 
-    reward: Array  # (N, T) discounted
+    earned: Array  # (N, T) reward, not discounted
     log_weight: Array  # (N, T) sum of log ratios up to and including t; an ended stay carries its last
     mask: Mask  # (N, T)
     factor: Array  # (N, T) discount of decision t; 0 after the end
     log_ratio: Array  # (N, T) of decision t alone; 0 after the end
+
+    @cached_property
+    def reward(self) -> Array:
+        """Discounted rewards (N, T)."""
+        return self.earned * self.factor
+
+    def rows(self, index: npt.NDArray[np.int64] | Mask) -> Logged:
+        """Some of the stays."""
+        return Logged(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,7 @@ class Critic:
     """What a critic says of the target policy on logged stays; 0 after the end of a stay."""
 
     q: Array  # (N, T) value of the logged action
-    v: Array  # (N, T+1) value of the state; the last column is 0
+    v: Array  # (N, T) value of the state before each decision; after the last it is 0
 
 
 def logged(reward: Numbers, log_ratio: Numbers, mask: Numbers, discount: float | Numbers) -> Logged:
@@ -49,7 +61,7 @@ def logged(reward: Numbers, log_ratio: Numbers, mask: Numbers, discount: float |
     else:
         factors = inside("discount", discount, decided)
     factors = where(decided, factors)
-    return Logged(rewards * factors, np.cumsum(ratios, 1), decided, factors, ratios)
+    return Logged(rewards, np.cumsum(ratios, 1), decided, factors, ratios)
 
 
 def critic(q: Numbers, v: Numbers, mask: Mask) -> Critic:
@@ -61,8 +73,12 @@ def critic(q: Numbers, v: Numbers, mask: Mask) -> Critic:
     values = array(v)
     if values.shape != (mask.shape[0], mask.shape[1] + 1):
         raise ValueError(f"v: expected shape (N, T+1) = {(len(mask), mask.shape[1] + 1)}, got {values.shape}")
-    first = inside("v", values[:, :-1], mask)
-    return Critic(inside("q", q, mask), np.hstack((first, np.zeros((len(mask), 1)))))
+    return Critic(inside("q", q, mask), inside("v", values[:, :-1], mask))
+
+
+def blocks(stays: int) -> list[slice]:
+    """Slices of stays whose arrays stay in cache."""
+    return [slice(start, start + _BLOCK) for start in range(0, stays, _BLOCK)]
 
 
 def array(values: Numbers) -> Array:
@@ -76,6 +92,8 @@ def mask_of(mask: Numbers) -> Mask:
     decided: Mask = given if given.dtype == bool else np.asarray(given != 0)
     if decided.ndim != 2 or 0 in decided.shape:
         raise ValueError(f"mask: expected shape (N, T) with N, T >= 1, got {decided.shape}")
+    if decided.all():
+        return decided
     holes = decided[:, 1:] & ~decided[:, :-1]
     if holes.any():
         row, column = np.argwhere(holes)[0]
@@ -99,7 +117,7 @@ def inside(name: str, values: Numbers, mask: Mask, *, minus_infinity: bool = Fal
     if found.shape[:2] != mask.shape or found.ndim != 2 + columns:
         raise ValueError(f"{name}: expected shape {mask.shape} like mask, got {found.shape}")
     found = where(mask, found)
-    if np.isfinite(found).all():
+    if np.isfinite(found.sum()):  # a sum is finite only where every term is
         return found
     bad = ~np.isfinite(found) & ~(minus_infinity & (found == -np.inf))
     if bad.any():

@@ -90,8 +90,7 @@ class Counting:
 
     def rows(self, index: Index | Mask) -> Counting:
         """The estimate from some of the stays."""
-        fields = {name: value[index] for name, value in vars(self.data).items()}
-        return Counting(Logged(**fields), self.state[index])
+        return Counting(self.data.rows(index), self.state[index])
 
     def _first(self, counts: Array) -> Array:
         names, number = _numbered(self.state[:, 0])

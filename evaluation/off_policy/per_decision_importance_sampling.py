@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .estimates import Estimate
 from .logged import Numbers, logged
-from .weights import Weights, bounded
+from .weights import Weights, weighted_sums
 
 
 def per_decision_importance_sampling(
@@ -16,6 +16,5 @@ def per_decision_importance_sampling(
     All arrays (N, T), see `logged`. Precup, Sutton & Singh (2000), equation 5.
     """
     data = logged(reward, log_ratio, mask, discount)
-    weight, one = bounded(data.log_weight)
-    num = (weight * data.reward).sum(1, keepdims=True)
+    num, one = weighted_sums(data.log_weight, lambda stays: data.earned[stays] * data.factor[stays])
     return Estimate("per_decision_importance_sampling", num, one, self_normalized=False, weights=(Weights.of(data),))

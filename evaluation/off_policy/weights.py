@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from .logged import Array, Logged, Mask
+from .logged import Array, Logged, Mask, blocks
 from .resampling import Cluster, by_cluster
 
 RARE = 0.01  # a propensity below this is hard to learn and gives ratios that dominate
@@ -88,6 +89,16 @@ def bounded(log: Array) -> tuple[Array, Array]:
     """Weights (N, T), and what stands for one beside them (N, 1): both are scaled down only where they overflow."""
     shift = max(0.0, float(log.max()) - _LARGEST)
     return np.exp(log - shift), np.full((len(log), 1), np.exp(-shift))
+
+
+def weighted_sums(log: Array, terms: Callable[[slice], Array]) -> tuple[Array, Array]:
+    """Sums over decisions of weight times term (N, 1), and what stands for one, as `bounded`; `terms` of some stays."""
+    shift = max(0.0, float(log.max()) - _LARGEST)
+    found = np.empty((len(log), 1))
+    for rows in blocks(len(log)):
+        weight = np.exp(log[rows] - shift) if shift else np.exp(log[rows])
+        found[rows, 0] = np.einsum("nt,nt->n", weight, terms(rows))
+    return found, np.full((len(log), 1), np.exp(-shift))
 
 
 def carried(log: Array, mask: Mask) -> Array:
