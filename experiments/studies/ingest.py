@@ -107,7 +107,7 @@ def _datasets(folder: Path, events: int, parts: int) -> dict[str, tuple[Path, st
 
 def text(found: Found, shared: int, rounds: int) -> str:
     """The page, as Markdown."""
-    lines = [_HEAD.format(rounds=rounds, shared=shared)]
+    lines = [_HEAD.format(rounds=rounds, shared=shared, size=_stay_size() / 1000)]
     for name, readers in found.items():
         ours = _median(readers["posology"], "cpu")
         for reader, runs in readers.items():
@@ -133,11 +133,18 @@ medians of {rounds} rounds in which the readers take turns, each reading in a pr
 greatest of the rounds. `before` is the peak before reading, of imports alone. `ratio` is the CPU time of plain pandas
 divided by that of the reader, on the same dataset; the pandas reading (`experiments/studies/ingest_pandas.py`) does
 less, and on a smaller dataset of the same make both agree on {shared:,} values and doses. The synthetic datasets
-differ in the number of shards of equal size: a peak that grows no more than the result does means that memory is
-bounded by a shard and the result.
+differ in the number of shards of equal size. Their result takes {size:.1f} KB a stay and is held twice while shards are
+joined: a peak that grows no more than that means that memory is bounded by a shard and the result.
 
 | dataset | reader | events | shards | stays | CPU s | wall s | million events / CPU s | ratio | peak MB | before |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"""
+
+
+def _stay_size() -> int:
+    """Bytes of one stay of the synthetic datasets: vitals, ages, seen, doses, hours and mask."""
+    task = load_task(SYNTHETIC)
+    states = (task.horizon + 1) * len(task.spec.features) * 9
+    return states + task.horizon * (4 * len(task.drugs) + 5) + 4 * len(task.context)
 
 
 def _alone(path: Path, task: str, reader: str) -> Result:
