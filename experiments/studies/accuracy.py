@@ -41,6 +41,7 @@ DRAWS = 100
 BEHAVIORS = ("true", "logistic", "network", "sharpened")
 CRITIC = CriticConfig(kind="linear")
 ESTIMATED = tuple(name for name in ESTIMATORS if name != "kernel_importance_sampling")
+LIGHT = tuple(name for name in ESTIMATED if set(ESTIMATORS[name].needs) == {"reward", "log_ratio", "mask", "discount"})
 ENVIRONMENTS = tuple(name for name in ("sepsis", "icu_sepsis", "warfarin") if name in SOURCES)
 
 
@@ -53,11 +54,12 @@ class Cell:
     hidden: float  # hidden confounding
     repeat: int
     behaviors: tuple[str, ...]
+    light: bool = False  # without a critic, so that there can be many: what is said of verdicts needs many cohorts
 
     @property
     def name(self) -> str:
         """Of its file."""
-        return f"{self.environment}-{self.stays}-{self.hidden:g}-{self.repeat}"
+        return f"{self.environment}-{self.stays}-{self.hidden:g}-{self.repeat}{'-light' * self.light}"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def cells(environment: str, repeats: float = 1.0) -> Iterator[Cell]:
             mismatched = stays == 2000 and k == 0
             yield Cell(environment, stays, 0.0, k, BEHAVIORS if mismatched else BEHAVIORS[:2])
     yield Cell(environment, 2000, 1.0, 0, BEHAVIORS[:2])
+    yield from (Cell(environment, 1000, 0.0, k, BEHAVIORS[:2], light=True) for k in times(20))
 
 
 def behaviors(names: tuple[str, ...], train: Decisions, actions: int, seed: int) -> dict[str, DiscretePolicy | None]:
@@ -117,7 +120,9 @@ def run_cell(cell: Cell, truth: dict[str, float]) -> list[Row]:
     judged = everyone(cell.environment, acting)
     rows = []
     for name, target in judged.items():
-        found = fitted_q_evaluation(held_out, target, train=train, behavior=fitted["logistic"], config=CRITIC)
+        found = None
+        if not cell.light:
+            found = fitted_q_evaluation(held_out, target, train=train, behavior=fitted["logistic"], config=CRITIC)
         for behavior in cell.behaviors:
             rows += _rows(name, target, held_out, state, found, (behavior, fitted[behavior]), truth)
     return rows
@@ -138,11 +143,14 @@ def _rows(
     target: Target,
     held_out: Decisions,
     state: Tensor,
-    critic: FittedQ,
+    critic: FittedQ | None,
     behavior: tuple[str, DiscretePolicy | None],
     truth: dict[str, float],
 ) -> list[Row]:
-    estimates = estimate(held_out, target, behavior[1], ESTIMATED, q=critic.q, v=critic.v, state=state)
+    if critic is None:
+        estimates = estimate(held_out, target, behavior[1], LIGHT)
+    else:
+        estimates = estimate(held_out, target, behavior[1], ESTIMATED, q=critic.q, v=critic.v, state=state)
     bounds = dict.fromkeys(estimates, UNBOUNDED)  # not of what would have to be fitted anew in each resample
     bounds |= bootstrap_intervals({n: e for n, e in estimates.items() if e.totalled() is not None}, draws=DRAWS)
     return [
@@ -192,6 +200,7 @@ def main(
     out: Annotated[Path, typer.Option(help="folder of the study")] = FOLDER,
     environments: Annotated[str, typer.Option(help="comma-separated")] = ",".join(ENVIRONMENTS),
     repeats: Annotated[float, typer.Option(help="share of the repeats of each setting")] = 1.0,
+    light: Annotated[bool, typer.Option("--light", help="only the cells without a critic")] = False,
     true_stays: Annotated[int, typer.Option(help="simulated patients behind each true value")] = TRUE_STAYS,
 ) -> None:
     """Judge the candidates in every cell that is not there yet."""
@@ -199,7 +208,7 @@ def main(
     for environment in environments.split(","):
         for cell in cells(environment, repeats):
             path = out / "accuracy" / f"{cell.name}.json"
-            if path.is_file():
+            if path.is_file() or (light and not cell.light):
                 continue
             truth = out / "accuracy" / f"truth-{environment}-{cell.hidden:g}.json"
             truth.parent.mkdir(parents=True, exist_ok=True)
