@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow bench lint type format picture clean
+.PHONY: study-ope demo test test-slow bench lint type format picture clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -27,6 +27,13 @@ test-slow: $(STAMP)  ## the longer studies
 
 bench: $(STAMP)
 	$(BIN)/python -m posology.benchmarks
+
+study-ope: $(STAMP)  ## off-policy evaluation against known truth: resumable; ends with the tables of docs/off_policy.md
+	$(BIN)/python -m posology.experiments.studies.coverage
+	$(BIN)/python -m posology.experiments.studies.calibration
+	$(BIN)/python -m posology.experiments.studies.accuracy
+	$(BIN)/python -m posology.experiments.studies.accuracy_summary
+	$(BIN)/python -m posology.experiments.studies.off_policy_page
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -120,6 +120,7 @@ class EstimateReport(Frozen):
     covered: bool | None = None  # the interval holds the true value
     weighted_stays: Count = None  # stays that keep any weight at the end
     effective_sample_sizes: tuple[Number, ...] = ()  # at each decision time
+    verdicts: tuple[Verdict, ...] = ()  # of each decision time on its own
 
 
 class ConstraintReport(Frozen):

@@ -144,6 +144,7 @@ def estimate_reports(
             covered=None if true is None else low <= true.value <= high,
             weighted_stays=weighted_stays(e),
             effective_sample_sizes=tuple(map(float, e.effective_sample_sizes)),
+            verdicts=tuple(verdict.label for verdict in e.judged_by_decision()),
         )
     return reports
 

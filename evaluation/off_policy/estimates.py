@@ -98,6 +98,14 @@ class Estimate:
             return Verdict("model-based", (MODEL_BASED, *found.reasons))
         return found
 
+    def judged_by_decision(self, thresholds: Thresholds = _DEFAULT) -> tuple[Verdict, ...]:
+        """The verdict (T,) of each decision time on its own: where the data stop carrying the policy; () without weights.
+
+        Of subgroups, ask `subset(rows).judged()`.
+        """
+        times = range(min((w.log.shape[1] for w in self.weights), default=0))
+        return tuple(judge([w.at(t) for w in self.weights], self.cluster, 0.0, thresholds) for t in times)
+
     def replicate(self, counts: Numbers) -> Array:
         """The value (R,) in resamples that hold stay i `counts[r, i]` times; counts (R, N)."""
         times = array(counts)

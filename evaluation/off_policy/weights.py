@@ -33,7 +33,18 @@ class Weights:
     @property
     def final(self) -> Weights:
         """The weights at the last decision time alone (N, 1)."""
-        return Weights(self.log[:, -1:], self.mask[:, -1:])
+        return self.at(-1)
+
+    def at(self, decision: int) -> Weights:
+        """The weights at one decision time alone (N, 1)."""
+        column = np.array([decision])
+        rare, excess = self.rare, self.excess
+        return Weights(
+            self.log[:, column],
+            self.mask[:, column],
+            None if rare is None else rare[:, column],
+            None if excess is None else excess[:, column],
+        )
 
     def rows(self, index: npt.NDArray[np.int64] | Mask) -> Weights:
         """The weights of some of the stays."""

@@ -26,7 +26,7 @@ def rows_of(folder: Path) -> list[Row]:
     for path in sorted((folder / "accuracy").glob("*.json")):
         content = json.loads(path.read_text())
         if "cell" in content:
-            cell = {k: content["cell"][k] for k in ("environment", "stays", "hidden", "repeat", "light")}
+            cell = {k: content["cell"].get(k, False) for k in ("environment", "stays", "hidden", "repeat", "light")}
             found += [{**row, **cell} for row in content["rows"]]
     if not found:
         raise FileNotFoundError(f"{folder}: expected cells of the accuracy study; run `make study-ope` first")
@@ -85,42 +85,30 @@ def selection(rows: Sequence[Row]) -> dict[str, float]:
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """All that the page tells."""
-    plain = [row for row in rows if row["hidden"] == 0 and row["behavior"] in ("true", "logistic")]
     judged = [row for row in rows if row["hidden"] == 0]
-    weighted = [row for row in judged if row["estimator"] in _WEIGHTED]
+    plain = [row for row in judged if row["behavior"] in ("true", "logistic") and not row["light"]]
+    many = [row for row in judged if row["light"]]
     return {
         "cells": len(grouped(rows, "environment", "stays", "hidden", "repeat")),
         "policies": {env: len({r["policy"] for r in some}) for (env,), some in grouped(rows, "environment").items()},
         "by size": _each(typical_error, plain, "environment", "estimator", "behavior", "stays", "blend"),
         "by behaviour": _each(
-            typical_error, [r for r in judged if r["stays"] == 2000 and r["repeat"] == 0],
+            typical_error, [r for r in judged if r["stays"] == 2000 and r["repeat"] == 0 and not r["light"]],
             "environment", "estimator", "behavior", "blend",
         ),
         "by confounding": _each(
             typical_error, [r for r in rows if r["stays"] == 2000 and r["behavior"] in ("true", "logistic")],
             "environment", "estimator", "behavior", "hidden",
         ),
-        "verdicts": {
-            "true": verdicts([r for r in weighted if r["behavior"] == "true"]),
-            "fitted": verdicts([r for r in weighted if r["behavior"] in ("logistic", "network")]),
-            "by estimator": _each(verdicts, [r for r in judged if r["behavior"] != "sharpened"], "estimator"),
-        },
+        "verdicts": _each(verdicts, many, "environment", "estimator", "behavior"),
+        "verdicts together": _each(verdicts, many, "behavior", "blend"),
         "blends": _each(
-            typical_error, [r for r in plain if r["blend"] and r["estimator"] == "weighted_importance_sampling"],
+            typical_error, [r for r in judged if r["blend"] and r["estimator"] == "weighted_importance_sampling"
+                            and r["behavior"] in ("true", "logistic")],
             "environment", "behavior", "stays", "verdict",
         ),
         "selection": _each(selection, [r for r in plain if not r["blend"]], "environment", "estimator"),
     }  # fmt: skip
-
-
-_WEIGHTED = (
-    "importance_sampling",
-    "per_decision_importance_sampling",
-    "weighted_importance_sampling",
-    "weighted_per_decision_importance_sampling",
-    "doubly_robust",
-    "weighted_doubly_robust",
-)
 
 
 def _each(measure: Callable[[Sequence[Row]], dict[str, Any]], rows: Sequence[Row], *keys: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -105,9 +105,9 @@ def choose(cohorts: Sequence[Cohorts], goal: float = GOAL) -> tuple[float, float
     return max(((share, limits) for (least, share), limits in found if least >= goal), default=strictest)[1]
 
 
-def table(cohorts: Sequence[Cohorts], limits: Thresholds) -> list[dict[str, object]]:
+def table(cohorts: Sequence[Cohorts], limits: Thresholds) -> list[dict[str, Any]]:
     """Coverage of every estimator, method, size and verdict, over all problems' cohorts, with their count."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for stays, label in itertools.product(sorted({c.stays for c in cohorts}), ORDER):
         held = np.concatenate([one.held[one.labels(limits)[label]] for one in cohorts if one.stays == stays])
         for (e, name), (m, method) in itertools.product(enumerate(NAMES), enumerate(METHODS)):

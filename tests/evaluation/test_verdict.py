@@ -132,3 +132,24 @@ def test_sharpened_propensities_raise_the_alarm() -> None:
     )
     alarmed = weighted_importance_sampling(reward, target - wrong, np.ones(p.shape))
     assert alarmed.mean_weight > 2 and alarmed.verdict == "not evaluable"
+
+
+def test_each_decision_time_on_its_own_and_each_subgroup() -> None:
+    """Ratios that lose the weight bit by bit: early decisions are carried, late ones are not."""
+    rng = np.random.default_rng(3)
+    log_ratio = np.log(np.where(rng.random((1000, 8)) < 0.5, 1.9, 0.1))
+    estimate = weighted_importance_sampling(np.ones(log_ratio.shape), log_ratio, np.ones(log_ratio.shape))
+    labels = [verdict.label for verdict in estimate.judged_by_decision()]
+    assert labels[0] == "supported" and labels[-1] == "not evaluable" == estimate.verdict
+    grades = [("supported", "weak", "not evaluable").index(label) for label in labels]
+    assert grades == sorted(grades)
+    assert estimate.subset(np.arange(1000) < 40).judged_by_decision()[0].label == "weak"
+    assert Estimate("v", np.ones((9, 1)), np.ones((9, 1)), self_normalized=False).judged_by_decision() == ()
+
+
+def test_what_is_rare_counts_at_its_own_time() -> None:
+    rare = np.zeros((N, 2), bool)
+    rare[:, 1] = True
+    one = weights(ONES, ONES, rare=rare)
+    assert judge([one.at(0)], None, 0.5, Thresholds()).label == "supported"
+    assert judge([one.at(1)], None, 0.5, Thresholds()).label == "not evaluable"
