@@ -99,7 +99,7 @@ class Estimate:
         return found
 
     def judged_by_decision(self, thresholds: Thresholds = _DEFAULT) -> tuple[Verdict, ...]:
-        """The verdict (T,) of each decision time on its own: where the data stop carrying the policy; () without weights.
+        """The verdict (T,) of each decision time on its own: where data stop carrying the policy; () without weights.
 
         Of subgroups, ask `subset(rows).judged()`.
         """
