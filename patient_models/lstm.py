@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..contracts import Progress, Trajectories, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
+from .familiarity import fit_familiarity
 from .image_dropout import image_dropout
 from .learned_heads import NEVER, examples
 from .learned_setting import Setting
@@ -54,7 +55,8 @@ def fit_lstm(
         place = checkpoint.part(f"member_{k}")
         train_member(network, data, stop, config, generator=generator, progress=report, checkpoint=place)
         networks.append(network)
-    return LSTMEnsemble(setting, _weights(networks, happens))
+    familiarity = fit_familiarity(setting.layout, target, torch.Generator().manual_seed(seed))
+    return LSTMEnsemble(setting, _weights(networks, happens), familiarity)
 
 
 def bootstrap_weights(subject: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from torch.special import ndtr
 from ..contracts import PatientState, Spec, Trajectories
 from ..trajectories.carry import valid_states
 from .dose_range import refuse_outside
+from .familiarity import Familiarity
 from .learned_files import load_parts, save_parts
 from .learned_heads import LOG_RATE, Forecast, forecast, risks
 from .learned_inputs import BOUND, states_of
@@ -21,6 +22,7 @@ from .lstm_cells import Cells, Weights
 
 KIND = "lstm"
 _HAZARD = 4.0  # how much a unit of SD in the risk of death counts beside one in a scaled value
+_FAMILIARITY = "familiarity."  # how its arrays are named on disk
 _UNDRAWN = -1.0  # no member chosen yet
 
 
@@ -34,7 +36,10 @@ class LSTMEnsemble:
 
     setting: Setting
     weights: Weights
-    _on: dict[torch.device, Cells] = field(default_factory=dict, init=False, repr=False, compare=False)
+    familiarity: Familiarity
+    _on: dict[torch.device, tuple[Cells, Familiarity]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def spec(self) -> Spec:
@@ -82,14 +87,24 @@ class LSTMEnsemble:
         variance = (each.sd.square() + (each.mean - mean[:, None]).square()).mean(1)
         return Forecast(mean, variance.sqrt(), each.measured.mean(1), each.risk.mean(1))
 
-    @torch.no_grad()
     def disagreement(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
+        """What the members cannot know (B,): their `spread`, plus the `doubt` about doses that none has learned."""
+        return self.spread(state, dose, hours) + self.doubt(state, dose, hours)
+
+    @torch.no_grad()
+    def spread(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
         """SD over members (B,): of the next scaled values, averaged over features, plus four times that of dying."""
         raw, _ = self._advance(state, dose, hours)
         features = len(self.spec.features)
         mean = self.setting.layout.values(state.vitals)[:, None] + raw[:, :, :features]
         death = risks(raw[:, :, -2:].clamp(*LOG_RATE), hours[:, None])[:, :, 1]
         return _spread(mean.clamp(-BOUND, BOUND)).mean(1) + _HAZARD * _spread(death)
+
+    @torch.no_grad()
+    def doubt(self, state: PatientState, dose: Tensor, hours: Tensor) -> Tensor:
+        """How little like this state and dose the training stays hold (B,): 0 where they hold much, 1 if nothing."""
+        _, familiarity = self._placed(dose.device)
+        return familiarity.doubt(self.setting.layout.columns(state, dose, hours))
 
     @property
     def belief_dim(self) -> int:
@@ -106,7 +121,7 @@ class LSTMEnsemble:
         """Belief (B, Q) after all members have read the dose, and the next observation awaits the next one."""
         layout = self.setting.layout
         known = belief[:, : layout.known]
-        _, after = self._cells(dose.device).advance(layout.complete(known, dose, hours), belief, layout.known)
+        _, after = self._placed(dose.device)[0].advance(layout.complete(known, dose, hours), belief, layout.known)
         after[:, : layout.known] = layout.later(known, dose, hours, observed)
         return after
 
@@ -128,13 +143,19 @@ class LSTMEnsemble:
     def save(self, folder: str | Path) -> Path:
         """Write `model.json` and `weights.safetensors`; FileExistsError where a model lies there."""
         config = {"members": self.members, "hidden": self.weights.recurrent.shape[1]}
-        return save_parts(folder, KIND, self.setting, config, vars(self.weights))
+        familiarity = {f"{_FAMILIARITY}{name}": value for name, value in vars(self.familiarity).items()}
+        return save_parts(folder, KIND, self.setting, config, vars(self.weights) | familiarity)
 
     @classmethod
     def load(cls, folder: str | Path) -> LSTMEnsemble:
         """What `save` wrote."""
         parts = load_parts(folder, (KIND,))
-        return cls(parts.setting, Weights(**parts.weights))
+        own, known = (tuple(kind.__dataclass_fields__) for kind in (Weights, Familiarity))
+        lacking = [name for name in (*own, *(_FAMILIARITY + name for name in known)) if name not in parts.weights]
+        if lacking:
+            raise ValueError(f"{folder}: {lacking[0]} is missing; fit and save the model anew")
+        familiarity = Familiarity(**{name: parts.weights[_FAMILIARITY + name] for name in known})
+        return cls(parts.setting, Weights(**{name: parts.weights[name] for name in own}), familiarity)
 
     def _blank(self, like: Tensor) -> Tensor:
         memory = like.new_zeros(len(like), 1 + 2 * self.members * self.weights.recurrent.shape[1])
@@ -143,11 +164,12 @@ class LSTMEnsemble:
 
     def _advance(self, state: PatientState, dose: Tensor, hours: Tensor) -> tuple[Tensor, Tensor]:
         """Raw outputs (B, K, P) and the memory (B, M) after all members have read the state and the dose."""
-        return self._cells(dose.device).advance(self.setting.layout.columns(state, dose, hours), state.memory, first=1)
+        cells, _ = self._placed(dose.device)
+        return cells.advance(self.setting.layout.columns(state, dose, hours), state.memory, first=1)
 
-    def _cells(self, device: torch.device) -> Cells:
+    def _placed(self, device: torch.device) -> tuple[Cells, Familiarity]:
         if device not in self._on:
-            self._on[device] = Cells.of(self.weights, device)
+            self._on[device] = Cells.of(self.weights, device), self.familiarity.to(device)
         return self._on[device]
 
 
