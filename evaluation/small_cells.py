@@ -106,7 +106,10 @@ def _cohort(cohort: Cohort) -> Cohort:
             "splits": {n: nothing if g else cohort.splits[n] for n, g in zip(names, gone, strict=True)},
             "outcomes": {name: None if g else count for (name, count), g in zip(outcomes, out, strict=True)},
             "warnings": tuple(_FEW.sub(r"under 10 \1", text) for text in cohort.warnings),
-            "checks": tuple(c.model_copy(update={"found": shown(c.found)}) for c in cohort.checks),
+            "checks": tuple(
+                c.model_copy(update={"found": shown(c.found), "detail": _FEW.sub(r"under 10 \1", c.detail)})
+                for c in cohort.checks
+            ),
             "features": tuple(f.model_copy(update={"out_of_bounds": shown(f.out_of_bounds)}) for f in cohort.features),
             "context": tuple(f.model_copy(update={"out_of_bounds": shown(f.out_of_bounds)}) for f in cohort.context),
         }

@@ -208,3 +208,9 @@ def test_a_shaped_reward_never_stands_without_the_unshaped_value(examples):
     row = told[told.index("Shaped reward, claimed") :][:400]
     for text in ("PPO, penalty 2", "1.234", "1.200 to 1.270", "92.1 %", "87.6 %"):
         assert text in row
+
+
+def test_a_page_with_everything_on_it_stays_under_three_megabytes(examples):
+    report = examples.known_truth()
+    many = {f"{name}_{i}": p for i in range(4) for name, p in report.policies.items()}
+    assert len(page(report.model_copy(update={"policies": many})).encode()) < 3e6

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from posology.evaluation.page import page
-from posology.evaluation.report import FlowStep, SubgroupReport
+from posology.evaluation.report import CheckResult, FlowStep, SubgroupReport
 from posology.evaluation.small_cells import LEAST, flow, hidden, shown, subgroups, suppressed
 
 COUNTS = st.lists(st.integers(0, 60), min_size=1, max_size=6)
@@ -88,6 +88,13 @@ def test_scores_that_stand_on_a_few_deaths_are_not_told(small, deaths, told):
     for kept in (found.simulator.outcome_scores, found.external.scores):
         assert kept == (scores if told else {"deaths": None})
     assert ("for fewer than 10 died" in page(found)) == (not told)
+
+
+def test_checks_tell_no_small_count(small):
+    check = CheckResult(name="duplicated stays", status="failed", found=3, of=83, detail="3 stays are the same")
+    cohort = small.cohort.model_copy(update={"checks": (check,)})
+    found = suppressed(small.model_copy(update={"cohort": cohort})).cohort.checks[0]
+    assert (found.found, found.of, found.detail) == (None, 83, "under 10 stays are the same")
 
 
 def test_hidden_outcomes_are_drawn_as_one(small):
