@@ -26,6 +26,7 @@ from ...patient_models.imaging.shipped import SHIPPED
 from ...patient_models.imaging.threshold import threshold_mask
 from ...patient_models.imaging.unet import UNetConfig
 from ..stages import write_text
+from .encoder_real import real_brains, real_lines
 from .encoder_scores import Scores, lines_of, scores
 from .patient_pages import put_block
 
@@ -33,27 +34,27 @@ OLD = Scanner()
 NEW = Scanner(noise=34.0, blur=0.95, offset=45.0, gain=1.06, thickness=0.8)  # another maker's, on another protocol
 SIZES = ((0.4, 1.5), (1.5, 3.0), (3.0, 6.0), (6.0, 13.0))  # cm
 SHOTS = (8, 32)
-DEEP = UNetConfig(dimensions=3, pixel=(0.5, 0.5, 0.5))
+DEEP = UNetConfig(dimensions=3, channels=(8, 16), pixel=(0.5, 0.5, 0.5))
 HELD_OUT = 10**6  # seed of what encoders are judged on
 
 
 def main(
     docs: Annotated[Path, typer.Option(help="Folder of the documentation.")] = Path("docs"),
     work: Annotated[Path, typer.Option(help="Folder of the trained encoders; what is there is used.")] = Path("runs"),
-    steps: Annotated[int, typer.Option(min=1, help="Training steps in two dimensions.")] = 900,
-    deep_steps: Annotated[int, typer.Option(min=1, help="Training steps in three dimensions.")] = 150,
-    count: Annotated[int, typer.Option(min=32, help="Scans for each line of the tables.")] = 400,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of a round in two dimensions.")] = 420,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in two dimensions.")] = 3,
+    deep_steps: Annotated[int, typer.Option(min=1, help="Training steps in three dimensions.")] = 250,
+    count: Annotated[int, typer.Option(min=32, help="Scans for each line of the tables.")] = 200,
     ship: Annotated[bool, typer.Option("--ship", help="Copy the weights into the package.")] = False,
 ) -> None:
     """Train, judge and adapt the encoder."""
     torch.set_num_threads(1)
     console = Console()
     (docs / "figures").mkdir(parents=True, exist_ok=True)
-    flat = _trained(work / "encoder_2d", UNetConfig(), Rendered(OLD), EncoderTraining(steps=steps, batch=48), console)
-    deep_source = Rendered(OLD, slices=16, smallest=1.0, largest=7.0)
-    deep = _trained(
-        work / "encoder_3d", DEEP, deep_source, EncoderTraining(deep_steps, batch=8, calibration=64), console
-    )
+    flat = _trained(work / "encoder_2d", UNetConfig(), Rendered(OLD), EncoderTraining(steps=steps), rounds)
+    deep_source = Rendered(OLD, slices=16, smallest=2.0, largest=7.0)
+    deep_training = EncoderTraining(deep_steps, batch=6, learning_rate=1e-2, calibration=64)
+    deep = _trained(work / "encoder_3d", DEEP, deep_source, deep_training, 1)
     parts: dict[str, Callable[[], list[Scores]]] = {
         "kinds": lambda: [*_by_size(flat, count), *_by_place(flat, count), *_by_scanner(flat, count)],
         "baseline": lambda: (
@@ -62,29 +63,43 @@ def main(
             + [_score("on the wall", threshold_mask, Rendered(replace(OLD, wall=1.0), 1.5, 6.0), count)]
         ),
         "adapted": lambda: _adapted(flat, count),
-        "deep": lambda: [_score("stacks of 16 slices", deep, replace(deep_source), max(32, count // 6))],
+        "deep": lambda: [_score("stacks of 16 slices, 2 to 7 cm", deep, deep_source, max(32, count // 4))],
     }
-    found: dict[str, Any] = {"steps": steps, "deep_steps": deep_steps, "count": count}
+    settings = {"steps": steps, "rounds": rounds, "deep_steps": deep_steps, "count": count}
+    found = _kept(docs / "encoder.json", settings)
     for name, compute in parts.items():
-        console.print(f"[bold]{name}[/]")
-        found[name] = [asdict(line) for line in compute()]
-    write_text(docs / "encoder.json", json.dumps(found, indent=1) + "\n")
+        if name not in found:
+            console.print(f"[bold]{name}[/]")
+            found[name] = [asdict(line) for line in compute()]
+            write_text(docs / "encoder.json", json.dumps(found, indent=1) + "\n")
+    if "real" not in found and (real := real_brains(flat)) is not None:
+        found["real"] = real
+        write_text(docs / "encoder.json", json.dumps(found, indent=1) + "\n")
     _page(docs / "imaging.md", found)
     _picture(docs / "figures" / "encoder_masks.png", flat)
     if ship:
         SHIPPED.mkdir(exist_ok=True)
         for name in (ENCODER, WEIGHTS):
-            shutil.copyfile(work / "encoder_2d" / name, SHIPPED / name)
+            shutil.copyfile(work / "encoder_2d" / f"round_{rounds - 1}" / name, SHIPPED / name)
 
 
-def _trained(
-    folder: Path, config: UNetConfig, source: Rendered, training: EncoderTraining, console: Console
-) -> Encoder:
-    if not (folder / ENCODER).is_file():
-        train_encoder(config, source, training, progress=lambda done, text: console.print(f"{done:4.0%} {text}")).save(
-            folder
-        )
-    return load_encoder(folder)
+def _kept(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """What was found before under the same settings."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if all(found.get(name) == value for name, value in settings.items()) else dict(settings)
+
+
+def _trained(folder: Path, config: UNetConfig, source: Rendered, training: EncoderTraining, rounds: int) -> Encoder:
+    """Train in rounds, each with a learning rate that falls anew and scans of its own, kept as soon as it is done."""
+    encoder: Encoder | None = None
+    for number in range(rounds):
+        place = folder / f"round_{number}"
+        if not (place / ENCODER).is_file():
+            train_encoder(config, source, training, start=encoder, seed=number).save(place)
+            Console().print(f"trained {place}")
+        encoder = load_encoder(place)
+    assert encoder is not None
+    return encoder
 
 
 def _score(label: str, who: Encoder | Callable[[Tensor], Tensor], source: Rendered, count: int) -> Scores:
@@ -129,9 +144,12 @@ def _adapted(encoder: Encoder, count: int) -> list[Scores]:
 
 def _page(path: Path, found: dict[str, Any]) -> None:
     text = path.read_text(encoding="utf-8") if path.is_file() else "# Images as part of the state\n"
-    for name in ("kinds", "baseline", "adapted", "deep"):
-        body = "\n".join(lines_of(found[name]))
-        text = put_block(text, f"encoder {name}", "", body, command="python -m posology.experiments.studies.encoder")
+    parts = {name: lines_of(found[name]) for name in ("kinds", "baseline", "adapted", "deep")}
+    if "real" in found:
+        parts["real"] = real_lines(found["real"])
+    for name, lines in parts.items():
+        command = "python -m posology.experiments.studies.encoder"
+        text = put_block(text, f"encoder {name}", "", "\n".join(lines), command=command)
     write_text(path, text)
 
 

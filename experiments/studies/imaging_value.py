@@ -1,4 +1,4 @@
-"""Does imaging help? Policies that see scans, none, or the true size, at ever rarer scans.
+"""Does imaging help? A rule and policies that see scans, none, or the true size, at ever rarer scans.
 
 `python -m posology.experiments.studies.imaging_value` writes docs/imaging_value.json and the table in docs/imaging.md.
 Policies are trained by PPO in the true patient over random scan schedules, and all are judged by the same reward:
@@ -23,20 +23,22 @@ from torch import Tensor
 from ...agents.network import NetworkPolicy
 from ...agents.save import load_policy, save_policy
 from ...agents.sb3 import PPOConfig, fit_ppo
-from ...contracts import PatientState, Policy, Spec, Step, Treatment
+from ...contracts import Clinician, PatientState, Policy, Spec, Step, Treatment
 from ...envs import sb3_env
 from ...envs.dose_treatment import DoseTreatment
 from ...envs.tumor_constraints import tumor_limits
 from ...envs.tumor_reward import TumorReward, tumor_reward
 from ...envs.wrapped import wrap
-from ...evaluation.true_value import Value, mean_interval, rollout_value
+from ...evaluation.true_value import mean_interval, rollout_value
 from ...patient_models.tumor import Tumor
 from ...patient_models.tumor_imaging import TumorImaging
 from ...patient_models.tumor_memory import recall
+from ...patient_models.tumor_rule import TumorRule
 from ...patient_models.tumor_spec import FEATURES, SPEC, WEEK
 from ..stages import write_text
 from .patient_pages import put_block
 
+COMMAND = "python -m posology.experiments.studies.imaging_value"
 HORIZON, BLIND_TO = 26, (SPEC.feature("volume"), SPEC.feature("diameter"))
 FIRST = 5 * 10**12  # seed of the first patient judged
 READING = 0.15  # of the encoder, as trained with
@@ -78,34 +80,64 @@ class ReadSizes:
 def main(
     docs: Annotated[Path, typer.Option(help="Folder of the documentation.")] = Path("docs"),
     work: Annotated[Path, typer.Option(help="Folder of trained policies; what is there is used.")] = Path("runs"),
-    steps: Annotated[int, typer.Option(min=1, help="Decisions that each policy is trained on.")] = 250_000,
-    seeds: Annotated[int, typer.Option(min=1)] = 3,
-    patients: Annotated[int, typer.Option(min=50, help="On whom each policy is judged, the same for all.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Decisions that each policy is trained on.")] = 100_000,
+    seeds: Annotated[
+        int, typer.Option(min=0, help="Policies trained for each kind of sight; 0: judge the rule alone.")
+    ] = 3,
+    patients: Annotated[int, typer.Option(min=50, help="On whom each policy is judged, the same for all.")] = 400,
 ) -> None:
     """Train, judge and tabulate."""
     torch.set_num_threads(1)
     console = Console()
-    trained = {
-        arm: [_policy(work / f"imaging_value_{arm}_{seed}_{steps}", arm, seed, steps, console) for seed in range(seeds)]
-        for arm in ("scans", "none", "truth")
-    }
-    lines = []
-    for label, weeks, missed in CONDITIONS:
-        patient = ReadSizes(TumorImaging(Tumor(weeks, missed)))
-        lines.append(_line("scans", label, trained["scans"], judged(_core(patient)), patients))
-        console.print(lines[-1])
-    lines.append(_line("none", "no scan at all", trained["none"], judged(blind(_core(Tumor()))), patients))
-    lines.append(
-        _line("truth", "true volume, every week", trained["truth"], judged(_core(Tumor(1, 0.0, 0.0))), patients)
-    )
-    console.print(*lines[-2:], sep="\n")
-    found = {"steps": steps, "patients": patients, "lines": lines}
     docs.mkdir(parents=True, exist_ok=True)
-    write_text(docs / "imaging_value.json", json.dumps(found, indent=1) + "\n")
+    actors: dict[str, dict[str, list[Policy | Clinician]]] = {"rule": _rules()}
+    if seeds:
+        actors["policy"] = {
+            arm: [_policy(work / f"imaging_value_{arm}_{s}_{steps}", arm, s, steps, console) for s in range(seeds)]
+            for arm in ("scans", "none", "truth")
+        }
+    found = _kept(docs / "imaging_value.json", {"steps": steps, "seeds": seeds, "patients": patients})
+    for who, arms in actors.items():
+        if who not in found:
+            found[who] = _judge(arms, patients, console)
+            write_text(docs / "imaging_value.json", json.dumps(found, indent=1) + "\n")
     page = docs / "imaging.md"
     text = page.read_text(encoding="utf-8") if page.is_file() else "# Images as part of the state\n"
-    command = "python -m posology.experiments.studies.imaging_value"
-    write_text(page, put_block(text, "imaging value", "", "\n".join(_table(lines)), command=command))
+    for who in actors:
+        body = "\n".join(_table(found[who]))
+        text = put_block(text, f"imaging value, {who}", "", body, command=COMMAND)
+    write_text(page, text)
+
+
+def _kept(path: Path, settings: dict[str, int]) -> dict[str, Any]:
+    """What was found before under the same settings."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if all(found.get(name) == value for name, value in settings.items()) else dict(settings)
+
+
+def _rules() -> dict[str, list[Policy | Clinician]]:
+    """The documented rule, which reads the size, and the same with no regard to it."""
+    return {"scans": [TumorRule()], "none": [TumorRule(small=0.0, large=1e9)], "truth": [TumorRule()]}
+
+
+def _judge(arms: dict[str, list[Policy | Clinician]], patients: int, console: Console) -> list[dict[str, Any]]:
+    """A line for no image, for every schedule, and for the true volume; differences are paired by patient."""
+    cores = [("none", "no scan", judged(blind(_core(Tumor()))))]
+    for label, weeks, missed in CONDITIONS:
+        cores.append(("scans", label, judged(_core(ReadSizes(TumorImaging(Tumor(weeks, missed)))))))
+    cores.append(("truth", "every week", judged(_core(Tumor(1, 0.0, 0.0)))))
+    lines, base = [], None
+    for arm, label, core in cores:
+        values = [rollout_value(core, actor, patients, FIRST, batch=512) for actor in arms[arm]]
+        each = np.stack([value.returns for value in values]).mean(0)
+        base = each if base is None else base
+        line = {"arm": arm, "scans": label, "value": float(each.mean()), "seeds": [v.value for v in values]}
+        line |= dict(zip(("low", "high"), mean_interval(each), strict=True))
+        line |= {"gap": float((each - base).mean())}
+        line |= dict(zip(("gap_low", "gap_high"), mean_interval(each - base), strict=True))
+        lines.append(line)
+        console.print(f"{label}: {line['value']:.3f} ({line['gap']:+.3f})")
+    return lines
 
 
 def _policy(folder: Path, arm: str, seed: int, steps: int, console: Console) -> Policy:
@@ -170,29 +202,20 @@ def _first(state: PatientState) -> PatientState:
     return state.replace(vitals=state.vitals[:, :kept], seen=state.seen[:, :kept], age=state.age[:, :kept])
 
 
-def _line(arm: str, label: str, policies: list[Policy], treatment: Treatment, patients: int) -> dict[str, Any]:
-    """Mean over seeds, its interval over patients, and the range over seeds."""
-    values: list[Value] = [rollout_value(treatment, policy, patients, FIRST, batch=512) for policy in policies]
-    each = np.stack([value.returns for value in values]).mean(0)
-    low, high = mean_interval(each)
-    return {
-        "arm": arm,
-        "scans": label,
-        "value": float(each.mean()),
-        "low": low,
-        "high": high,
-        "seeds": [value.value for value in values],
-    }
-
-
 def _table(lines: list[dict[str, Any]]) -> list[str]:
-    head = ["| the agent sees | scans | value (95 %) | seeds |", "| --- | --- | ---: | ---: |"]
+    """Markdown lines."""
     seen = {"scans": "what the encoder reads", "none": "no image", "truth": "the true volume"}
-    return head + [
-        f"| {seen[x['arm']]} | {x['scans']} | {x['value']:.3f} ({x['low']:.3f} to {x['high']:.3f}) | "
-        f"{min(x['seeds']):.3f} to {max(x['seeds']):.3f} |".replace("-", "−").replace("| −−− |", "| --- |")
-        for x in lines
+    rows = [
+        "| what is seen | scans | value (95 %) | minus no image, paired (95 %) | seeds |",
+        "| --- | --- | ---: | ---: | ---: |",
     ]
+    for x in lines:
+        value = f"{x['value']:.3f} ({x['low']:.3f} to {x['high']:.3f})"
+        gap = "" if x["arm"] == "none" else f"{x['gap']:+.3f} ({x['gap_low']:+.3f} to {x['gap_high']:+.3f})"
+        seeds = f"{min(x['seeds']):.3f} to {max(x['seeds']):.3f}" if len(x["seeds"]) > 1 else ""
+        cells = (cell.replace("-", "−") for cell in (value, gap, seeds))
+        rows.append(f"| {seen[x['arm']]} | {x['scans']} | {' | '.join(cells)} |")
+    return rows
 
 
 if __name__ == "__main__":

@@ -67,13 +67,21 @@ def train_encoder(
     source: Source,
     training: EncoderTraining | None = None,
     *,
+    start: Encoder | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Encoder:
-    """A new encoder, its predicted spreads calibrated on fresh scans."""
+    """A new encoder, or a further round of training from `start`; its spreads are calibrated on fresh scans.
+
+    Scans of another `seed` are other scans. The global generator is left as it was found.
+    """
     training = training or EncoderTraining()
-    torch.manual_seed(seed)
-    network = UNet(config).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = UNet(config)
+    if start is not None:
+        network.load_state_dict(start.network.state_dict())
+    network.train()
     generator = torch.Generator().manual_seed(seed)
     fit(network, source, training, generator, progress)
     return calibrated(network, source(training.calibration, generator))

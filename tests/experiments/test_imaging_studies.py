@@ -1,0 +1,62 @@
+"""What the imaging studies count: overlap and errors, the true reward, and what a blinded policy sees."""
+
+import torch
+from posology.agents.baselines import fixed_policy
+from posology.experiments.studies.encoder_real import real_lines
+from posology.experiments.studies.encoder_scores import lines_of, scores
+from posology.experiments.studies.imaging_value import BLIND_TO, ReadSizes, _core, blind, judged
+from posology.patient_models.imaging.encoder_training import Rendered
+from posology.patient_models.imaging.shipped import shipped_encoder
+from posology.patient_models.tumor import Tumor
+from posology.patient_models.tumor_imaging import TumorImaging
+from posology.patient_models.tumor_memory import recall
+from posology.patient_models.tumor_spec import FEATURES, SPEC
+from posology.trajectories.rollout import rollout
+
+
+def test_scores_of_the_truth_itself_are_perfect():
+    batch = Rendered(smallest=2.0, largest=5.0)(30, torch.Generator().manual_seed(0))
+    perfect = scores("truth", lambda hu: batch[1], batch)
+    assert perfect.dice == perfect.dice_low == 1 and perfect.volume_error < 0.15
+    nothing = scores("nothing", lambda hu: torch.zeros_like(batch[1]), batch)
+    assert nothing.dice == 0 and nothing.volume_error == 1
+    read = scores("encoder", shipped_encoder(), batch)
+    assert 0.7 < read.dice < 1 and 0 <= read.within_one <= read.within_two <= 1
+    lines = lines_of([vars(perfect), vars(read)])
+    assert len(lines) == 4 and "1.000 (1.000)" in lines[2] and lines[3].startswith("| encoder (30)")
+    assert real_lines([{"label": "x", "dice": [0.5, 0.25, 0.0]}])[2] == "| x | 0.50 | 0.25 | 0.00 |"
+
+
+def test_the_judged_reward_adds_up_to_the_true_shrinkage():
+    policy = fixed_policy(2, 10)
+    plain = rollout(_core(Tumor(8, 0.0, 0.0)), policy, 40, seed=3, keep_memory=True)
+    truly = rollout(judged(_core(Tumor(8, 0.0, 0.0))), policy, 40, seed=3, keep_memory=True)
+    assert torch.equal(plain.memory, truly.memory)
+    volume = recall(truly.memory, "volume").clamp_min(0)
+    last = truly.decisions.mask.sum(1)
+    seen = plain.trajectories.vitals[:, :, SPEC.feature("volume")]
+    for row in range(40):
+        end = int(last[row])
+        if bool(truly.decisions.terminated[row]):
+            continue  # the record of a stay that has ended holds no last state
+        true_fall = torch.log1p(volume[row, 0]) - torch.log1p(volume[row, end])
+        seen_fall = torch.log1p(seen[row, 0]) - torch.log1p(seen[row, end])
+        gap = truly.returns[row] - plain.returns[row]
+        assert torch.allclose(gap, 0.2 * (true_fall - seen_fall), atol=2e-3)
+
+
+def test_a_blinded_policy_sees_nothing_of_the_scan():
+    core = _core(Tumor())
+    state = core.admit(torch.randn(5, core.admit_noise_dim, generator=torch.Generator().manual_seed(0)))
+    hidden, shown = blind(core).observe(state), core.observe(state)
+    columns = [k * len(FEATURES) + c for k in range(3) for c in BLIND_TO]
+    assert (hidden[:, columns] == 0).all()
+    kept = [c for c in range(shown.shape[1]) if c not in columns]
+    assert torch.equal(hidden[:, kept], shown[:, kept]) and (shown[:, BLIND_TO[0]] != 0).any()
+
+
+def test_sizes_read_by_the_encoder_stand_where_the_radiologist_s_do():
+    done = rollout(_core(ReadSizes(TumorImaging(Tumor(2)))), fixed_policy(2, 10), 20, seed=1, keep_memory=True)
+    assert done.trajectories.spec == SPEC
+    truth, read = recall(done.memory, "volume")[:, 0], done.trajectories.vitals[:, 0, SPEC.feature("volume")]
+    assert (read / truth).log().abs().median() < 0.3
