@@ -47,7 +47,7 @@ LABELS = {
 
 
 def learned(name: str, stays: Decisions, seed: int) -> dict[str, Any]:
-    """What an agent truly gets, what its values claim where it has any, and how often it does as clinicians would."""
+    """What an agent truly gets, what its values claim where it has any."""
     patient = icu_sepsis()
     size = len(stays)
     cut = round(size * (1 - TUNING))
@@ -119,15 +119,17 @@ def page(found: dict[str, Any]) -> str:
         _HEAD,
         f"Known exactly: {', '.join(known)}.",
         "",
-        "| agent | stays | truly gets | claims |",
-        "|---|---|---|---|",
+        "| agent | stays | cohorts | truly gets | claims |",
+        "|---|---|---|---|---|",
     ]
     for name, label in LABELS.items():
         for size in SIZES:
-            some = [found[f"{name}/{size}/{seed}"] for seed in range(SEEDS)]
+            some = [found[key] for seed in range(SEEDS) if (key := f"{name}/{size}/{seed}") in found]
+            if not some:
+                continue
             claims = [row["claimed"] for row in some if row["claimed"] is not None]
             shown = _spread(claims) if claims else "–"
-            lines.append(f"| {label} | {size:,} | {_spread([row['true'] for row in some])} | {shown} |")
+            lines.append(f"| {label} | {size:,} | {len(some)} | {_spread([row['true'] for row in some])} | {shown} |")
     return "\n".join([*lines, "", _TAIL])
 
 
@@ -138,7 +140,7 @@ Made by `python -m posology.experiments.studies.offline_agents`, which keeps its
 
 Stays of ICU-Sepsis (see [patients/icu_sepsis.md](patients/icu_sepsis.md)) under its clinician; agents see the 47
 measurements, learn with their default settings on 85 % of the stays and stop by their stated criterion on the rest.
-Every policy depends on the state alone, so its true value, the probability of leaving alive, is exact. Means over three
+Every policy depends on the state alone, so its true value, the probability of leaving alive, is exact. Means over the
 cohorts, the smallest and greatest in brackets. A claim is what an agent's own values promise for its choices at
 admission.
 """
@@ -158,12 +160,13 @@ def main(
         "docs/offline_agents.md"
     ),
     figures: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("docs/figures"),
+    cohorts: Annotated[int, typer.Option(min=0, max=SEEDS, help="How many; 0: the page from what is there.")] = SEEDS,
 ) -> None:
     """Compute what is missing and write the page."""
     torch.set_num_threads(1)
     store = figures / "offline_agents.json"
     found: dict[str, Any] = json.loads(store.read_text("utf-8")) if store.is_file() else {}
-    for seed in range(SEEDS):
+    for seed in range(cohorts):
         results(seed, store, found)
     page_path.parent.mkdir(parents=True, exist_ok=True)
     write_text(page_path, page(found))
