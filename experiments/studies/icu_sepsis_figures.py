@@ -115,7 +115,10 @@ def draw_planning(path: Path, rows: Sequence[dict[str, Any]], published: Sequenc
             ax.set_title(title, fontsize=9, loc="left")
             ax.set_xlabel("logged stays")
         for name in ("expert", "optimal"):
-            axes[0].text(980, values[name] + 0.003, name, fontsize=8, va="bottom")
+            low = name == "expert"  # below its line, where no curve runs
+            axes[0].text(
+                980, values[name] + (-0.004 if low else 0.003), name, fontsize=8, va="top" if low else "bottom"
+            )
         axes[0].set_ylabel("probability of leaving alive")
         axes[2].legend(loc="upper right", frameon=False)
         figure.savefig(path, dpi=130)
