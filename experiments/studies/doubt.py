@@ -122,10 +122,12 @@ def page(found: dict[str, Any]) -> str:
         "| penalty on | weight | truth [95 %] | claim | unsupported |",
         "|---|---|---|---|---|",
     ]
-    for name, row in sorted(found["policies"].items()):
-        kind, weight = name.split()
+    rows = {(kind, penalty): found["policies"].get(f"{kind} {penalty:g}") for kind, penalty in TRIED}
+    for (kind, penalty), row in rows.items():
+        if row is None:
+            continue
         lines.append(
-            f"| {kind} | {weight} | {row['true']:.3f} [{row['low']:.3f}, {row['high']:.3f}] | {row['claim']:.3f} | "
+            f"| {kind} | {penalty:g} | {row['true']:.3f} [{row['low']:.3f}, {row['high']:.3f}] | {row['claim']:.3f} | "
             f"{row['unsupported']:.1%} |"
         )
     return "\n".join(lines) + "\n"
