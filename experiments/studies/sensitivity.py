@@ -88,7 +88,7 @@ class Check:
     needed: float | None  # least Gamma whose 95 % interval holds the truth
 
 
-def check(knob: float, stays: int = STAYS) -> Check:
+def check(knob: float, stays: int = STAYS, true_stays: int = TRUE_STAYS) -> Check:
     """Estimate, bounds and truth for one setting of the hidden-confounding knob."""
     treatment = true_treatment(SOURCE)
     later = clinician(SOURCE, 1.0, 0.0)
@@ -108,8 +108,8 @@ def check(knob: float, stays: int = STAYS) -> Check:
     target = Tilted(nominal, SHIFT * levels / levels.max())
     held_out = logged.rows(torch.arange(half, stays))
     bounds, strength = _bounds(held_out, target, nominal)
-    truth = rollout(treatment, FirstThen(AsClinician(treatment, target), later), TRUE_STAYS, seed=TRUTH).returns
-    base = rollout(treatment, acting, TRUE_STAYS, seed=TRUTH).returns
+    truth = rollout(treatment, FirstThen(AsClinician(treatment, target), later), true_stays, seed=TRUTH).returns
+    base = rollout(treatment, acting, true_stays, seed=TRUTH).returns
     value = float(truth.double().mean())
     intervals = bounds.intervals(draws=400)
     holding = [g for g, (low, high) in zip(bounds.gamma, intervals, strict=True) if low <= value <= high]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from posology.evaluation.off_policy import CriticConfig, Thresholds
-from posology.experiments.studies import accuracy, calibration, coverage
+from posology.experiments.sources import clinician
+from posology.experiments.studies import accuracy, calibration, coverage, sensitivity
 from posology.experiments.studies.problems import PROBLEMS
 
 
@@ -81,3 +82,19 @@ def test_one_cell_of_the_accuracy_study(monkeypatch, tmp_path: Path) -> None:
     assert len(policies) >= 20 and sum(row["blend"] for row in rows) == len(rows) // 2
     assert len(rows) == len(policies) * 2 * len(accuracy.ESTIMATED)
     assert all(row["verdict"] != "supported" for row in rows if row["estimator"] == "direct_method")
+
+
+@pytest.mark.parametrize("environment", accuracy.ENVIRONMENTS)
+def test_every_cell_of_the_study_has_its_clinician(environment: str) -> None:
+    found = list(accuracy.cells(environment))
+    assert len(found) == len({cell.name for cell in found}) > 20
+    for cell in found:
+        clinician(environment, 1.0, cell.hidden)
+
+
+def test_bounds_hold_the_truth_and_hidden_choices_are_seen_by_their_strength() -> None:
+    plain, hidden = (sensitivity.check(knob, stays=1500, true_stays=1500) for knob in (0.0, 8.0))
+    assert hidden.strength > plain.strength + 1
+    assert plain.needed is not None and plain.needed <= 1.5
+    low, high = hidden.bounds.intervals(draws=100)[-1]
+    assert low < hidden.truth < high
