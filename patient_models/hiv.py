@@ -32,9 +32,9 @@ class HIV:
     """A `PatientModel` of chronic HIV; nobody dies or is discharged, so a stay ends at the horizon.
 
     A step may last up to `longest_hours` and is cut into sub-steps of at most `substep_hours`. Through viral rebounds
-    every 30 days, 6 h is within 5 % of the exact course (macrophages; the others 3.5 %, effectors .2 %), 3 h within
-    1.5 %; on steady therapy within .6 %. `variability`
-    is the SD of the logarithm of each trait; 0 gives the published patient. `noise_sd` is the SD of log10 viral load.
+    every 30 days, 6 h is within 1 % of the exact course on average, but the macrophages of the worst patient may be a
+    third off in the midst of a rebound; on steady therapy everybody is within .6 %. `variability` is the SD of the
+    logarithm of each trait; 0 gives the published patient. `noise_sd` is the SD of log10 viral load.
     """
 
     longest_hours: float = 5 * DAY
