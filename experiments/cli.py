@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,10 @@ console = Console(stderr=True)
 
 def main() -> None:
     """Run the command line; a known fault ends in one clear sentence and exit status 1."""
+    # before torch is loaded: small networks gain nothing from threads, two of them collapse on a busy machine, and sums
+    # change with their number, so that a run would not repeat itself
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from .errors import EXPECTED
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])

@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 
 import pytest
@@ -39,3 +41,13 @@ def test_a_mistake_ends_in_one_clear_sentence(words, expected, monkeypatch, caps
     told = capsys.readouterr().err
     assert "error:" in told and expected in told and "Traceback" not in told
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("2", "2")])
+def test_one_thread_unless_more_are_asked_for(given: str | None, threads: str) -> None:
+    """A run repeats itself bit by bit only under the same number of threads."""
+    code = "from posology.experiments import cli; cli.app = lambda: None; cli.main(); import torch; "
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    environment |= {} if given is None else {"OMP_NUM_THREADS": given}
+    words = [sys.executable, "-c", code + "print(torch.get_num_threads())"]
+    assert subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.strip() == threads
