@@ -82,8 +82,13 @@ class Run:
         if (receipt(work) or {}).get("key") != stage.key:  # else it was killed when all was done but the renaming
             _prepare(work, stage.key)
             start = time.perf_counter()
-            with bar(self.console, stage.title) as progress:
-                build(work, progress)
+            try:
+                with bar(self.console, stage.title) as progress:
+                    build(work, progress)
+            except Exception:
+                if not checkpoints(self.folder, stage):  # a fault, and nothing to go on from
+                    shutil.rmtree(work, ignore_errors=True)
+                raise
             seconds = round(time.perf_counter() - start, 3)
             shutil.rmtree(work / CHECKPOINTS)
             content = {"key": stage.key, "seconds": seconds, "settings": stage.settings, "needs": stage.needs}

@@ -174,3 +174,22 @@ def test_a_key_changes_with_the_code_that_counts_and_not_with_the_code_that_draw
         after = {kind: code_key(kind, root) for kind in PARTS}
         assert {kind for kind in PARTS if after[kind] != before[kind]} == changed, path
         before = after
+
+
+def test_a_fault_leaves_no_half_written_stage_unless_there_is_a_checkpoint_to_go_on_from(tmp_path):
+    run = run_in(tmp_path, x=1)
+
+    def fail(folder, progress):
+        (folder / "half").write_text("written")
+        raise ValueError("no stay fits")
+
+    def fail_later(folder, progress):
+        Checkpoint.within(folder).save(epoch=1)
+        raise ValueError("out of memory")
+
+    with pytest.raises(ValueError, match="no stay fits"):
+        run.stage("a", fail, load)
+    assert list(run.folder.iterdir()) == []
+    with pytest.raises(ValueError, match="out of memory"):
+        run.stage("a", fail_later, load)
+    assert len(checkpoints(run.folder, run.plan["a"])) == 1
