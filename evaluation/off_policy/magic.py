@@ -17,6 +17,7 @@ from .weighted_doubly_robust import weighted_doubly_robust
 
 _RESAMPLES = 200  # from which the interval of the full-length return is taken
 _LEVEL = 0.9  # of that interval
+_RIDGE = 1e-6  # partial returns may be all but equal: the blend must not hang on the rounding of Omega
 _CRITIC = 0.05  # share of shorter returns from which the blend rests on the critic
 
 
@@ -98,7 +99,7 @@ class Blended:
         """Shares x (R, S) for partial returns (R, S)."""
         low, high = partial[:, -1:] - self.below, partial[:, -1:] + self.above
         bias = np.nan_to_num(np.maximum(0, partial - high) + np.minimum(0, partial - low))
-        return np.stack([least_square(np.vstack((self.spread, b))) for b in bias])
+        return np.stack([least_square(np.vstack((self.spread, b)), _RIDGE) for b in bias])
 
     def terms(self) -> Terms:
         """Each correction counts by the shares of all returns that are long enough to hold it."""
