@@ -19,6 +19,8 @@ AGENTS: dict[str, str] = {
     "implicit_q": "implicit_q:fit_implicit_q",
     "td3_bc": "td3_bc:fit_td3_bc",  # of continuous doses
     "ppo": "sb3:fit_ppo",
+    "maskable_ppo": "sb3_maskable:fit_maskable_ppo",
     "dqn": "sb3_dqn:fit_dqn",
+    "sac": "sb3_sac:fit_sac",  # of continuous doses
     "masked_ppo": "masked_ppo:fit_masked_ppo",
 }

@@ -47,10 +47,7 @@ class GaussianPolicy:
     @torch.no_grad()
     def log_prob(self, obs: Tensor, allowed: Tensor | None, action: Tensor) -> Tensor:
         """Log-density (B,) of `action` (B, U) in -1..1."""
-        before = torch.atanh(action.clamp(-1 + EDGE, 1 - EDGE))
-        density = gaussian_log_density(before, self.network(obs), self.log_spread)
-        # log(1 - tanh(x)^2) = 2 (log 2 - x - softplus(-2 x)), without cancellation
-        return density - 2 * (_LOG_2 - before - torch.nn.functional.softplus(-2 * before)).sum(1)
+        return squashed_log_density(action, self.network(obs), self.log_spread)
 
     def to(self, device: torch.device | str) -> GaussianPolicy:
         """The same policy on `device`."""
@@ -80,3 +77,11 @@ def gaussian_log_density(before: Tensor, mean: Tensor, log_spread: Tensor) -> Te
     """Log-density (B,) of `before` (B, U), independent over drugs, before any squashing."""
     standard = (before - mean) / log_spread.exp()
     return (-0.5 * standard**2 - log_spread - _HALF_LOG_2PI).sum(1)
+
+
+def squashed_log_density(action: Tensor, mean: Tensor, log_spread: Tensor) -> Tensor:
+    """Log-density (B,) of `action` (B, U) in -1..1, of a Gaussian with these parameters before squashing."""
+    before = torch.atanh(action.clamp(-1 + EDGE, 1 - EDGE))
+    density = gaussian_log_density(before, mean, log_spread)
+    # log(1 - tanh(x)^2) = 2 (log 2 - x - softplus(-2 x)), without cancellation
+    return density - 2 * (_LOG_2 - before - torch.nn.functional.softplus(-2 * before)).sum(1)

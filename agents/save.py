@@ -20,6 +20,7 @@ from .clipped_gaussian import ClippedGaussianPolicy
 from .gaussian import GaussianPolicy
 from .greedy import GreedyPolicy
 from .network import NetworkPolicy
+from .squashed_gaussian import SquashedGaussianPolicy
 from .tree import TreePolicy
 
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
@@ -47,7 +48,7 @@ _CLASSES: tuple[type[Savable], ...] = (
     SupportedPolicy,
     GaussianPolicy,
     ClippedGaussianPolicy,
-    GreedyPolicy,
+    SquashedGaussianPolicy,
     TreePolicy,
 )
 KINDS = {cls.kind: cls for cls in _CLASSES}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from ..contracts import Progress, silent
+from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation
 from .network import NetworkPolicy
 from .sb3_tools import Reporter, seeded_apart
@@ -45,6 +48,7 @@ def fit_ppo(
     start: NetworkPolicy | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    log: Logbook = unwritten,
 ) -> NetworkPolicy:
     """A policy trained by PPO in the environment `source`, with the very probabilities that PPO's own policy has.
 
@@ -52,32 +56,37 @@ def fit_ppo(
     The environment must have discrete actions and flat observations (ValueError). Nothing of Stable-Baselines3 is
     kept; the generators of torch, numpy and random are left as they were found.
     """
-    if not isinstance(source.action_space, spaces.Discrete) or not isinstance(source.observation_space, spaces.Box):
-        raise ValueError(
-            "PPO here needs Discrete actions and Box observations, "
-            f"got {source.action_space} and {source.observation_space}"
-        )
+    require_levels(source, "PPO")
     with seeded_apart(config.threads):
         model = ppo_of(source, config, seed)
         if start is not None:
-            _begin_at(model, start.network)
-        model.learn(config.steps, callback=Reporter(config.steps, progress, "PPO"))
+            begin_at(model, start.network)
+        model.learn(config.steps, callback=Reporter(config.steps, progress, "PPO", log))
         return export(model)
 
 
-def export(model: PPO) -> NetworkPolicy:
+def require_levels(source: VecEnv, learner: str) -> None:
+    """ValueError unless the environment has discrete actions and flat observations."""
+    if not isinstance(source.action_space, spaces.Discrete) or not isinstance(source.observation_space, spaces.Box):
+        raise ValueError(
+            f"{learner} here needs Discrete actions and Box observations, "
+            f"got {source.action_space} and {source.observation_space}"
+        )
+
+
+def export(model: OnPolicyAlgorithm) -> NetworkPolicy:
     """The actor of a trained PPO as a policy of our own, with identical probabilities; weights are copied."""
     return NetworkPolicy(actor_of(model))
 
 
-def actor_of(model: PPO) -> MLP:
+def actor_of(model: OnPolicyAlgorithm) -> MLP:
     """The network from observations to logits, or to the means of continuous actions; weights are copied."""
     actor = [layer for layer in model.policy.mlp_extractor.policy_net if not isinstance(layer, nn.Flatten)]
     activation: Activation = "tanh" if any(isinstance(layer, nn.Tanh) for layer in actor) else "relu"
     return MLP.of(nn.Sequential(*actor, model.policy.action_net).cpu(), activation)
 
 
-def _begin_at(model: PPO, network: MLP) -> None:
+def begin_at(model: OnPolicyAlgorithm, network: MLP) -> None:
     """Copy the weights of `network` into the actor; ValueError where the layers differ."""
     members = [*model.policy.mlp_extractor.policy_net, model.policy.action_net]
     layers = [layer for layer in members if isinstance(layer, nn.Linear)]
@@ -92,28 +101,31 @@ def _begin_at(model: PPO, network: MLP) -> None:
 
 def ppo_of(vec_env: VecEnv, config: PPOConfig, seed: int) -> PPO:
     """An untrained PPO with these settings; ValueError where a rollout does not split into equal minibatches."""
+    settings = ppo_settings(vec_env, config)
+    settings["policy_kwargs"]["log_std_init"] = config.log_std
+    return PPO("MlpPolicy", vec_env, seed=seed, **settings)
+
+
+def ppo_settings(vec_env: VecEnv, config: PPOConfig) -> dict[str, Any]:
+    """The settings as the PPOs of Stable-Baselines3 take them; ValueError as for `ppo_of`."""
     frames = config.rollout * vec_env.num_envs
     if frames % config.minibatches:
         raise ValueError(f"{frames} decisions a rollout do not split into {config.minibatches} equal minibatches")
-    return PPO(
-        "MlpPolicy",
-        vec_env,
-        learning_rate=lambda remaining: config.learning_rate * remaining,
-        n_steps=config.rollout,
-        batch_size=frames // config.minibatches,
-        n_epochs=config.epochs,
-        gamma=config.discount,
-        gae_lambda=config.gae_lambda,
-        clip_range=config.clip,
-        ent_coef=config.entropy,
-        vf_coef=config.value_weight,
-        max_grad_norm=config.max_grad_norm,
-        target_kl=config.target_kl,
-        policy_kwargs={
+    return {
+        "learning_rate": lambda remaining: config.learning_rate * remaining,
+        "n_steps": config.rollout,
+        "batch_size": frames // config.minibatches,
+        "n_epochs": config.epochs,
+        "gamma": config.discount,
+        "gae_lambda": config.gae_lambda,
+        "clip_range": config.clip,
+        "ent_coef": config.entropy,
+        "vf_coef": config.value_weight,
+        "max_grad_norm": config.max_grad_norm,
+        "target_kl": config.target_kl,
+        "policy_kwargs": {
             "net_arch": list(config.hidden),
             "activation_fn": nn.ReLU if config.activation == "relu" else nn.Tanh,
-            "log_std_init": config.log_std,
         },
-        seed=seed,
-        device="cpu",  # small networks: moving each step to an accelerator costs more than it saves
-    )
+        "device": "cpu",  # small networks: moving each step to an accelerator costs more than it saves
+    }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gymnasium import spaces
 from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from ..contracts import Progress, silent
 from .greedy import GreedyPolicy
+from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation
+from .sb3 import require_levels
 from .sb3_tools import Reporter, seeded_apart
 
 
@@ -35,20 +36,23 @@ class DQNConfig:
     threads: int = 1
 
 
-def fit_dqn(source: VecEnv, config: DQNConfig, *, seed: int = 0, progress: Progress = silent) -> GreedyPolicy:
+def fit_dqn(
+    source: VecEnv,
+    config: DQNConfig,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+    log: Logbook = unwritten,
+) -> GreedyPolicy:
     """A policy trained by DQN in the environment `source`: greedy in the very values that DQN learned.
 
     The environment must have discrete actions and flat observations (ValueError). Masks are not known to DQN while it
     learns; the policy obeys them. The generators of torch, numpy and random are left as they were found.
     """
-    if not isinstance(source.action_space, spaces.Discrete) or not isinstance(source.observation_space, spaces.Box):
-        raise ValueError(
-            "DQN here needs Discrete actions and Box observations, "
-            f"got {source.action_space} and {source.observation_space}"
-        )
+    require_levels(source, "DQN")
     with seeded_apart(config.threads):
         model = dqn_of(source, config, seed)
-        model.learn(config.steps, callback=Reporter(config.steps, progress, "DQN"))
+        model.learn(config.steps, callback=Reporter(config.steps, progress, "DQN", log))
         return export(model)
 
 

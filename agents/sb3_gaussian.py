@@ -8,18 +8,33 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ..contracts import Progress, silent
 from .clipped_gaussian import ClippedGaussianPolicy
+from .logbook import Logbook, unwritten
 from .sb3 import PPOConfig, actor_of, ppo_of
 from .sb3_tools import Reporter, seeded_apart
 
 
 def fit_gaussian_ppo(
-    source: VecEnv, config: PPOConfig, *, seed: int = 0, progress: Progress = silent
+    source: VecEnv,
+    config: PPOConfig,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+    log: Logbook = unwritten,
 ) -> ClippedGaussianPolicy:
     """A policy of continuous actions trained by PPO in the environment `source`, with PPO's own means and SDs.
 
     The environment must have actions (U,) in -1..1 and flat observations (ValueError). The generators of torch, numpy
     and random are left as they were found.
     """
+    require_doses(source)
+    with seeded_apart(config.threads):
+        model = ppo_of(source, config, seed)
+        model.learn(config.steps, callback=Reporter(config.steps, progress, "PPO", log))
+        return export(model)
+
+
+def require_doses(source: VecEnv) -> None:
+    """ValueError unless the environment has actions (U,) in -1..1 and flat observations."""
     space = source.action_space
     fits = (
         isinstance(space, spaces.Box) and len(space.shape) == 1 and (space.low == -1).all() and (space.high == 1).all()
@@ -28,10 +43,6 @@ def fit_gaussian_ppo(
         raise ValueError(
             f"expected actions in a Box of -1..1 and Box observations, got {space} and {source.observation_space}"
         )
-    with seeded_apart(config.threads):
-        model = ppo_of(source, config, seed)
-        model.learn(config.steps, callback=Reporter(config.steps, progress, "PPO"))
-        return export(model)
 
 
 def export(model: PPO) -> ClippedGaussianPolicy:

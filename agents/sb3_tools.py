@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,20 +12,36 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ..contracts import Progress
+from .logbook import Logbook, unwritten
+
+_POINTS = 200  # of every curve at most
 
 
 class Reporter(BaseCallback):
-    """Passes progress on once per rollout."""
+    """Passes progress on once per rollout, and now and then what the learner notes of its training."""
 
-    def __init__(self, steps: int, progress: Progress, learner: str) -> None:
+    def __init__(self, steps: int, progress: Progress, learner: str, log: Logbook = unwritten) -> None:
         super().__init__()
         self._steps, self._progress, self._message = steps, progress, f"training {learner}"
+        self._log, self._logged = log, 0
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
         self._progress(min(1.0, self.num_timesteps / self._steps), self._message)
+        if self.num_timesteps - self._logged >= self._steps / _POINTS:
+            self._logged = self.num_timesteps
+            self._write()
+
+    def _write(self) -> None:
+        """The losses of the update before this rollout, and the mean return of the stays that ended lately."""
+        for tag, value in sorted(self.model.logger.name_to_value.items()):
+            if tag.startswith("train/") and isinstance(value, numbers.Real):
+                self._log(tag, float(value), self.num_timesteps)
+        if self.model.ep_info_buffer:
+            returns = [stay["r"] for stay in self.model.ep_info_buffer]
+            self._log("train/reward_per_stay", float(np.mean(returns)), self.num_timesteps)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SB3_AGENTS = {"agents/sb3.py", "agents/sb3_dqn.py", "agents/sb3_gaussian.py"}
+SB3_AGENTS = {f"agents/{name}.py" for name in ("sb3", "sb3_dqn", "sb3_gaussian", "sb3_maskable", "sb3_sac")}
 FOLDERS = {
     "trajectories": {"contracts"},
     "patient_models": {"contracts", "trajectories"},
@@ -26,7 +26,7 @@ HEAVY = {
         "benchmarks/stepping.py",
         "benchmarks/learners.py",
     },
-    "sb3_contrib": {"envs/sb3_vec.py", "agents/sb3.py"},
+    "sb3_contrib": {"agents/sb3_maskable.py"},
     "pandas": {"trajectories/convert.py", "evaluation/tables.py", "experiments/studies/ingest_pandas.py"},
     "matplotlib": {
         "evaluation/figures.py",

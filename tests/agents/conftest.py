@@ -49,12 +49,15 @@ class IdentityEnv(VecEnv):
     def close(self) -> None: ...
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        return [None] * self.num_envs
+        return [self.action_masks if attr_name == "action_masks" else None] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None: ...
 
+    def action_masks(self) -> np.ndarray:
+        return np.ones((self.num_envs, ACTIONS), dtype=bool)
+
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Sequence[Any]:
-        return [None] * self.num_envs
+        return list(self.action_masks()) if method_name == "action_masks" else [None] * self.num_envs
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         return [False] * self.num_envs

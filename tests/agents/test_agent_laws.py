@@ -17,7 +17,7 @@ from posology.trajectories.noise import ACTOR, normals, seeds
 STEPS = 15_000  # the small budget of agents that learn in an environment
 STAYS = 600  # of those that learn from records
 IGNORES_MASKS = {name for name in AGENTS if name.startswith("behavior")}  # clinicians did take such actions
-CONTINUOUS = {"td3_bc"}  # has no probabilities of actions: its own tests are in test_offline
+CONTINUOUS = {"td3_bc", "sac"}  # no probabilities of actions: tested in test_offline and test_sb3_sac
 DISCRETE = [name for name in AGENTS if name not in CONTINUOUS]
 
 

@@ -68,3 +68,17 @@ def test_other_spaces_are_refused(identity_env):
     env.action_space = spaces.Box(0, 1, (2,))
     with pytest.raises(ValueError, match="needs Discrete actions"):
         fit_ppo(env, PPOConfig(steps=10))
+
+
+def test_curves_are_written_and_change_nothing(identity_env, make_logged):
+    written: dict[str, list[int]] = {}
+    config, obs = PPOConfig(steps=4096, rollout=8), make_logged(50, 0).obs[:, 0]
+
+    def log(tag: str, value: float, step: int) -> None:
+        assert np.isfinite(value)
+        written.setdefault(tag, []).append(step)
+
+    told, silent = fit_ppo(identity_env(), config, log=log), fit_ppo(identity_env(), config)
+    assert torch.equal(told.probs(obs, None), silent.probs(obs, None))
+    assert {"train/value_loss", "train/entropy_loss", "train/policy_gradient_loss"} <= set(written)
+    assert all(steps == sorted(set(steps)) and steps[-1] <= 4096 for steps in written.values())
