@@ -11,6 +11,22 @@ from typing import Any
 from ..contracts import DiscretePolicy
 from . import AGENTS
 
+# What reports call the agents that a run may learn by; in its simulator first, then from its records.
+LABELS = {
+    "ppo": "PPO",
+    "masked_ppo": "Masked PPO",
+    "maskable_ppo": "MaskablePPO",
+    "dqn": "DQN",
+    "sac": "SAC",
+    "cloning": "Behaviour cloning",
+    "batch_constrained": "Batch-constrained Q",
+    "conservative_q": "Conservative Q",
+    "implicit_q": "Implicit Q",
+    "double_q": "Double Q",
+    "td3_bc": "TD3+BC",
+}
+CONTINUOUS = frozenset({"sac", "td3_bc"})  # those of LABELS whose actions are continuous doses
+
 
 def agent(name: str) -> Callable[..., DiscretePolicy]:
     """The function `fit(source, config, *, seed, progress) -> DiscretePolicy` of a registered agent.

@@ -89,6 +89,10 @@ class ContinuousDoses:
 
     def decode(self, state: PatientState, action: Tensor) -> Tensor:
         """Mean rates (B, U) of actions (B, U), which are clipped to -1..1."""
+        return self.dose(action)
+
+    def dose(self, action: Tensor) -> Tensor:
+        """The same; the state never matters here."""
         return self._top(action.device) * ((action.clamp(-1, 1) + 1) / 2).square()
 
     def _top(self, device: torch.device) -> Tensor:

@@ -10,7 +10,7 @@ _LEARNING = ("contracts.py", "trajectories", "patient_models", "experiments/lear
 PARTS = {
     "records": ("contracts.py", "trajectories"),
     "patients": _LEARNING,
-    "policies": (*_LEARNING, "envs", "agents"),
+    "policies": (*_LEARNING, "envs", "agents", "experiments/learners.py"),
     "verdicts": (*_LEARNING, "envs", "agents", "evaluation", "experiments"),
 }
 _LAST = (  # what only draws or tells the numbers that stages have found, or starts stages

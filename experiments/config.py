@@ -18,6 +18,10 @@ CONFIGS = Path(__file__).parent / "configs"
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0)]
+Learner = Literal["ppo", "masked_ppo", "maskable_ppo", "dqn", "sac"]  # sac: continuous doses
+OfflineAgent = Literal[  # td3_bc: continuous doses
+    "cloning", "batch_constrained", "conservative_q", "implicit_q", "double_q", "td3_bc"
+]
 
 
 class ConfigError(ValueError):
@@ -127,8 +131,9 @@ class ExperimentConfig(_Frozen):
     reward: RewardConfig = RewardConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     behavior: BehaviorConfig = BehaviorConfig()
-    learner: Literal["ppo", "dqn"] = "ppo"  # what learns in the simulator, with the steps and penalties of `ppo`
+    learner: Learner = "ppo"  # what learns in the simulator, with the steps and penalties of `ppo`
     ppo: PPOConfig = PPOConfig()
+    offline: tuple[OfflineAgent, ...] = ()  # what learns from the records themselves, to be judged beside it
     blends: tuple[Share, ...] = (0.05, 0.1, 0.2, 0.3)  # the boldest that the records support is told
     evaluation: EvaluationConfig = EvaluationConfig()
 

@@ -18,6 +18,7 @@ from ..evaluation.safety import ViolationRate, rates_of_counts, violation_rates
 from ..evaluation.true_value import Value, mean_interval, rollout_value, value_difference
 from .config import EvaluationConfig
 from .judged import Actor, Judged
+from .learners import acts_by
 
 WITH_CRITIC = ("direct_method", "doubly_robust", "weighted_doubly_robust", "magic")
 
@@ -36,6 +37,11 @@ class Bench:
     seed: int  # of the first simulated patient; the same for every policy
     train: Decisions | None = None  # on which critics are fitted; by cross-fitting on the held-out stays without
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
+    doses: Bench | None = None  # the same with treatments of continuous doses, where a policy gives those
+
+    def of(self, actor: Actor | None) -> Bench:
+        """The bench whose treatments take an actor's actions."""
+        return self if self.doses is None or acts_by(actor) == "levels" else self.doses
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,8 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
         progress(number / len(everyone), one.label)
         if one.target is not None:
             found.estimates[one.name] = estimates_of(one.target, bench)
-        claimed = _value(bench.simulator, one.simulated, bench, bench.config.simulator_stays)
-        true = _value(bench.truth, one.true, bench, bench.config.true_stays)
+        claimed = _value(bench.of(one.simulated).simulator, one.simulated, bench, bench.config.simulator_stays)
+        true = _value(bench.of(one.true).truth, one.true, bench, bench.config.true_stays)
         if true is not None:
             found.true_values[one.name] = true
         found.policies[one.name] = _report(one, bench, found, claimed)
@@ -92,6 +98,7 @@ def _value(treatment: Treatment | None, actor: Actor | None, bench: Bench, stays
 def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -> PolicyReport:
     true, estimates = found.true_values.get(one.name), found.estimates.get(one.name, {})
     base = found.true_values.get("clinician")
+    shaped = _value(bench.of(one.simulated).shaped, one.simulated, bench, bench.config.simulator_stays)
     gap = None if true is None or base is None else value_difference(true, base, level=bench.config.level)
     levels = tuple(len(drug.levels) for drug in bench.simulator.spec.drugs)
     seen = None if one.target is None else heat_map(bench.held_out, one.target, levels, base=bench.behavior)
@@ -103,7 +110,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         estimates=estimate_reports(estimates, found.estimates.get("clinician", {}), bench.config, true),
         observed_value=_observed(bench) if one.kind == "clinician" else None,
         simulator_value=_interval(claimed),
-        shaped_value=_interval(_value(bench.shaped, one.simulated, bench, bench.config.simulator_stays)),
+        shaped_value=_interval(shaped),
         true_value=_interval(true),
         true_difference=None if gap is None else Interval(value=gap[0], low=gap[1], high=gap[2]),
         constraints=_constraints(one, bench, claimed, true),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..agents.table import LABELS
 from ..contracts import Blend, Clinician, DiscretePolicy, Policy, Spec
 from ..evaluation.report import PolicyKind
+from .learners import levelled
 from .sources import Rule
 
 Actor = Policy | Clinician | Blend
@@ -29,14 +32,15 @@ class Judged:
 def policies_to_judge(
     behavior: DiscretePolicy,
     baselines: dict[str, DiscretePolicy],
-    unpenalised: DiscretePolicy,
-    penalised: DiscretePolicy,
+    unpenalised: Policy,
+    penalised: Policy,
     shares: tuple[float, ...],
     *,
     spec: Spec,
     clinician: Clinician | None,
     rules: tuple[Rule, ...],
     learner: str = "ppo",
+    offline: Mapping[str, Policy] | None = None,
 ) -> list[Judged]:
     """Everyone that a run judges, for patients of `spec`; `clinician` and `rules` only where the truth is known.
 
@@ -71,27 +75,39 @@ def policies_to_judge(
     ]
     judged += [Judged(k, names[k], "baseline", told[k], p, p, p) for k, p in baselines.items()]
     judged += [Judged(r.name, r.label, "baseline", r.text, None, None, r.acting()) for r in rules]
+    label = LABELS[learner]
     judged += [
-        Judged(
+        _learned(
             f"{learner}_unpenalised",
-            f"{learner.upper()}, no penalty",
+            f"{label}, no penalty",
             "unpenalised",
-            f"{learner.upper()} trained in the learned simulator, free to exploit its errors.",
+            f"{label} trained in the learned simulator, free to exploit its errors.",
             unpenalised,
-            unpenalised,
-            unpenalised,
+            spec,
         ),
-        Judged(
+        _learned(
             learner,
-            f"{learner.upper()}, penalised",
+            f"{label}, penalised",
             "penalised",
-            f"{learner.upper()} trained where the ensemble agrees; penalty chosen by support on tuning patients.",
+            f"{label} trained where the ensemble agrees; penalty chosen by support on tuning patients.",
             penalised,
-            penalised,
-            penalised,
+            spec,
         ),
     ]
-    return judged + [_blend(penalised, behavior, clinician, share, learner=learner) for share in shares]
+    told_offline = "{} on the recorded stays alone, without the simulator; stopped on tuning patients."
+    judged += [
+        _learned(name, LABELS[name], "other", told_offline.format(LABELS[name]), policy, spec)
+        for name, policy in (offline or {}).items()
+    ]
+    return judged + [_blend(levelled(penalised, spec), behavior, clinician, s, learner=learner) for s in shares]
+
+
+def _learned(name: str, label: str, kind: PolicyKind, text: str, policy: Policy, spec: Spec) -> Judged:
+    """A learned policy; one of continuous doses is judged on records by the levels into which they fall."""
+    target = levelled(policy, spec)
+    if target is not policy:
+        text += " It gives continuous doses; off-policy estimates count the levels into which they fall."
+    return Judged(name, label, kind, text, target, policy, policy)
 
 
 def _blend(
@@ -100,9 +116,9 @@ def _blend(
     fitted = Blend(policy, behavior, share)
     return Judged(
         f"blend_{round(100 * share)}",
-        f"Blend, {share:.0%} {learner.upper()}",
+        f"Blend, {share:.0%} {LABELS[learner]}",
         "blend",
-        f"Each decision follows the penalised {learner.upper()} with probability {share:.0%}, else the clinicians.",
+        f"Each decision follows the penalised {LABELS[learner]} with probability {share:.0%}, else the clinicians.",
         fitted,
         fitted,
         Blend(policy, clinician or behavior, share),

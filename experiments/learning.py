@@ -11,12 +11,12 @@ from ..agents.imitation import ImitationConfig, imitate
 from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData
 from ..agents.save import load_policy, save_policy
-from ..agents.sb3 import PPOConfig, fit_ppo
-from ..agents.sb3_dqn import DQNConfig, fit_dqn
+from ..agents.sb3 import PPOConfig
 from ..agents.selection import Candidate, select
 from ..agents.support import unsupported_share
 from ..contracts import Decisions, DiscretePolicy, PatientModel, Policy, Progress, Treatment
-from ..envs import decisions, sb3_env, treatment
+from ..envs import decisions, treatment
+from ..envs.actions import Action
 from ..patient_models import load_model, model
 from ..patient_models.learned_affine import Affine
 from ..patient_models.lstm import LSTMConfig, LSTMEnsemble
@@ -24,7 +24,8 @@ from ..patient_models.tabular import Tabular
 from ..trajectories.checkpoint import Checkpoint
 from ..trajectories.task import Task
 from .config import ExperimentConfig
-from .plan import REFERENCES, learner_stage
+from .learners import action_of, learned_in, learned_offline, levelled
+from .plan import REFERENCES
 from .reading import Cohort
 from .stages import Run
 from .worth import reward_name, reward_options, shaped_of
@@ -35,7 +36,7 @@ class Trained:
     """A policy learned under one penalty, and how far it stays within what clinicians do, on tuning patients."""
 
     penalty: float
-    policy: DiscretePolicy
+    policy: Policy
     unsupported: float
 
 
@@ -52,9 +53,10 @@ class Learned:
     free: Trained  # without a penalty
     candidates: tuple[Trained, ...]  # one per penalty
     chosen: int
+    offline: dict[str, Policy]  # agents that learned from the records, by name
 
     @property
-    def penalised(self) -> DiscretePolicy:
+    def penalised(self) -> Policy:
         """The policy whose penalty was chosen by support."""
         return self.candidates[self.chosen].policy
 
@@ -84,10 +86,11 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     start = _start(run, logged, behavior, config.seed)
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
-        environment = simulator_of(config, cohort.task, patient, penalty)
+        environment = simulator_of(config, cohort.task, patient, penalty, action=action_of(config.learner))
         environment = shaped_of(config, environment) or environment
-        policy = _trained(config, run, environment, start, penalty=penalty, first_seed=first_seed)
-        trained.append(Trained(penalty, policy, unsupported_share(logged.tuning, policy, behavior)))
+        policy = learned_in(environment, config, run, start, penalty=penalty, first_seed=first_seed)
+        unsupported = unsupported_share(logged.tuning, levelled(policy, simulator.spec), behavior)
+        trained.append(Trained(penalty, policy, unsupported))
     candidates = tuple(trained[1:])
     chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
     return Learned(
@@ -100,20 +103,31 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         free=trained[0],
         candidates=candidates,
         chosen=chosen,
+        offline={name: _offline(name, config, run, cohort, patient) for name in config.offline},
     )
 
 
-def simulator_of(config: ExperimentConfig, task: Task, patient: PatientModel, penalty: float = 0.0) -> Treatment:
+def simulator_of(
+    config: ExperimentConfig, task: Task, patient: PatientModel, penalty: float = 0.0, *, action: Action = "levels"
+) -> Treatment:
     """The learned environment of a run, in the task's own times and the config's reward."""
     return treatment(
         "posology/Learned-v0",
         model=patient,
         penalty=penalty,
+        action=action,
         horizon=task.horizon,
         interval_hours=task.interval,
         visits=None if task.decisions is None else task.decisions.rule,
         reward=reward_name(config),
         **reward_options(config),
+    )
+
+
+def _offline(name: str, config: ExperimentConfig, run: Run, cohort: Cohort, patient: PatientModel) -> Policy:
+    """An agent that learns from the records as the simulator reads them."""
+    return learned_offline(
+        name, config, run, simulator_of(config, cohort.task, patient, action=action_of(name)), cohort
     )
 
 
@@ -150,31 +164,6 @@ def _start(run: Run, logged: LoggedData, behavior: BehaviorPolicy, seed: int) ->
     found = run.stage("imitation", fit, _load_policy)
     assert isinstance(found, NetworkPolicy)
     return found
-
-
-def _trained(
-    config: ExperimentConfig,
-    run: Run,
-    environment: Treatment,
-    start: NetworkPolicy,
-    *,
-    penalty: float,
-    first_seed: int,
-) -> DiscretePolicy:
-    """What the run's learner makes of an environment; PPO starts from the imitated clinician, DQN from nothing."""
-    steps, discount = config.ppo.steps, config.evaluation.discount
-
-    def fit(folder: Path, progress: Progress) -> None:
-        env = sb3_env(environment, config.ppo.environments, seed=first_seed, device=config.device)
-        policy: Policy
-        if config.learner == "dqn":
-            policy = fit_dqn(env, DQNConfig(steps=steps, discount=discount), seed=config.seed, progress=progress)
-        else:
-            settings = PPOConfig(steps=steps, discount=discount)
-            policy = fit_ppo(env, settings, start=start, seed=config.seed, progress=progress)
-        save_policy(policy, folder / "policy")
-
-    return run.stage(learner_stage(config, penalty), fit, _load_policy)
 
 
 def _load_patient(folder: Path) -> LSTMEnsemble | Affine | Tabular:

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..agents.table import LABELS
 from ..trajectories.task_file import load_task
 from .code import code_key
 from .config import AnyCohort, ExperimentConfig, SimulatedCohort, data_path
@@ -80,11 +81,15 @@ def plan_of(config: ExperimentConfig) -> Plan:
     shared = config.ppo.model_dump(exclude={"penalties", "unsupported_limit"})
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
-        learner = config.learner.upper()
+        learner = LABELS[config.learner]
         title = f"training {learner}, penalty {penalty:g}" if penalty else f"training {learner} without penalty"
         settings = {"penalty": penalty, "ppo": shared, "reward": reward, "discount": config.evaluation.discount}
         trained.append(learner_stage(config, penalty))
         add(trained[-1], title, "simulator", "imitation", code=policies, **settings, **split)
+    for name in config.offline:
+        settings = {"reward": reward, "discount": config.evaluation.discount}
+        trained.append(offline_stage(name))
+        add(trained[-1], f"learning from records, {LABELS[name]}", "records", code=policies, **settings, **split)
     references = [f"reference_{name}" for name in REFERENCES]
     add("fidelity", "testing the simulator", "simulator", *references, code=verdicts, **split)
     if config.external is not None:
@@ -107,6 +112,11 @@ def plan_of(config: ExperimentConfig) -> Plan:
 def learner_stage(config: ExperimentConfig, penalty: float) -> str:
     """Name of the stage in which the learner of a run trains under `penalty`."""
     return f"{config.learner}_{penalty:g}"
+
+
+def offline_stage(name: str) -> str:
+    """Name of the stage in which an agent learns from the records of a run."""
+    return f"offline_{name}"
 
 
 def _add_records(cohort: AnyCohort, seed: int, add: Callable[..., None], prefix: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -16,12 +16,13 @@ from ..evaluation.checklist import write_checklist
 from ..evaluation.page import write_page
 from ..evaluation.report import Report
 from .assemble import assemble
-from .config import ExperimentConfig, SimulatedCohort
+from .config import ConfigError, ExperimentConfig, SimulatedCohort
 from .external_stage import external_stage
 from .fidelity_stage import fidelity_stage
 from .judge import Bench
 from .judged import policies_to_judge
-from .learning import learn
+from .learners import needs_doses
+from .learning import Learned, learn, simulator_of
 from .plan import plan_of
 from .reading import Cohort, read_cohort
 from .show_records import show_checks
@@ -72,6 +73,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         train=learned.train,
         shaped=shaped_of(config, learned.simulator),
     )
+    bench = _with_doses(bench, config, cohort, learned, known) if needs_doses(config) else bench
     everyone = policies_to_judge(
         learned.behavior,
         learned.baselines,
@@ -82,11 +84,20 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
         clinician=known.clinician if known else None,
         rules=known.rules if known else (),
         learner=config.learner,
+        offline=learned.offline,
     )
     simulator = fidelity_stage(config, run, cohort, learned)
     external = external_stage(config, run, cohort, learned, simulator)
     found = judged_stage(config, run, learned, everyone, bench)
     return assemble(config, run, cohort, learned, bench, found, simulator, external)
+
+
+def _with_doses(bench: Bench, config: ExperimentConfig, cohort: Cohort, learned: Learned, known: Known | None) -> Bench:
+    """A bench that also has treatments of continuous doses."""
+    simulator = simulator_of(config, cohort.task, learned.patient, action="continuous")
+    truth = known.doses if known else None
+    doses = replace(bench, simulator=simulator, truth=truth, shaped=shaped_of(config, simulator))
+    return replace(bench, doses=doses)
 
 
 @dataclass(frozen=True)
@@ -96,10 +107,11 @@ class Known:
     treatment: Treatment
     clinician: Clinician
     rules: tuple[Rule, ...]
+    doses: Treatment | None = None  # the same environment with continuous doses, where a learner gives those
 
 
 def known_truth(config: ExperimentConfig) -> Known | None:
-    """What is known of the patients of a run; None for real records."""
+    """What is known of the patients of a run; None for real records. ConfigError for doses that it cannot take."""
     cohort = config.cohort
     if not isinstance(cohort, SimulatedCohort):
         return None
@@ -108,7 +120,19 @@ def known_truth(config: ExperimentConfig) -> Known | None:
     if reward_name(config) != known.reward:
         options["reward"] = reward_name(config)
     acting = clinician(cohort.source, cohort.confounding, cohort.hidden_confounding)
-    return Known(true_treatment(cohort.source, **options), acting, known.rules)
+    return Known(true_treatment(cohort.source, **options), acting, known.rules, _doses(config, cohort.source, options))
+
+
+def _doses(config: ExperimentConfig, name: str, options: dict[str, object]) -> Treatment | None:
+    if not needs_doses(config):
+        return None
+    try:
+        return true_treatment(name, **options, action="continuous")
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"learner, offline: sac and td3_bc give continuous doses, which the patients of {name!r} do not take; "
+            "choose other learners"
+        ) from None
 
 
 def _show_cohort(console: Console, cohort: Cohort) -> None:

@@ -60,12 +60,13 @@ def _candidates(learned: Learned, bench: Bench, progress: Progress) -> tuple[Can
     tried = (learned.free, *learned.candidates)
     for number, trained in enumerate(tried):
         progress(0.8 + 0.2 * number / len(tried), f"penalty {trained.penalty:g}")
+        place = bench.of(trained.policy)
         rows.append(
             Candidate(
                 penalty=trained.penalty,
                 unsupported=trained.unsupported,
-                claimed=value_in(bench.simulator, trained.policy, bench, bench.config.simulator_stays),
-                true=value_in(bench.truth, trained.policy, bench, bench.config.true_stays),
+                claimed=value_in(place.simulator, trained.policy, bench, bench.config.simulator_stays),
+                true=value_in(place.truth, trained.policy, bench, bench.config.true_stays),
                 chosen=trained is learned.candidates[learned.chosen],
             )
         )

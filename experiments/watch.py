@@ -11,10 +11,12 @@ import torch
 from rich.console import Console
 
 from ..agents.baselines import most_frequent, no_treatment, random_policy
-from ..agents.save import load_policy
-from ..contracts import Decisions, DiscretePolicy, Progress, Treatment
+from ..agents.save import load_any_policy, load_policy
+from ..agents.table import LABELS
+from ..contracts import Decisions, DiscretePolicy, Policy, Progress, Treatment
 from ..envs import decisions
 from ..envs import render_style as style
+from ..envs.actions import Action
 from ..envs.render_course import Course, admitted, followed
 from ..evaluation.report import REPORT_FILE, Report, load_report
 from ..patient_models import load_model
@@ -26,8 +28,9 @@ from ..trajectories.task_file import load_task
 from ..trajectories.ward import Ward, decide, open_ward
 from .config import ConfigError, ExperimentConfig, SimulatedCohort, load_config
 from .judged import Actor, Judged, policies_to_judge
+from .learners import acts_by
 from .learning import simulator_of
-from .plan import learner_stage
+from .plan import learner_stage, offline_stage
 from .progress import bar
 from .runner import FIRST_SIMULATED, Known, known_truth
 from .sources import source
@@ -49,7 +52,7 @@ _HOLD = 8  # frames for which the end stays
 class Scene:
     """A policy beside the clinician, and the world in which both treat."""
 
-    treatment: Treatment
+    treatments: tuple[Treatment, Treatment]  # the same world, as the clinician and as the policy act in it
     world: str
     actors: tuple[Actor, Actor]  # the clinician, the policy
     names: tuple[str, str]
@@ -80,7 +83,8 @@ def watch(
         raise ValueError(f"seed: expected patient 0 or later, got {seed}")
     scene = scene_of(folder, policy, learned=learned)
     path.parent.mkdir(parents=True, exist_ok=True)
-    courses = [follow(scene.treatment, actor, scene.first + seed) for actor in scene.actors]
+    pairs = zip(scene.treatments, scene.actors, strict=True)
+    courses = [follow(treatment, actor, scene.first + seed) for treatment, actor in pairs]
     with bar(console or Console(quiet=True), "drawing") as progress:
         frames = _frames(courses, f"Patient {seed} in the {scene.world}", scene.names, progress)
         write_animation(frames, style.PAIR, path, _DECISIONS_PER_SECOND)
@@ -108,16 +112,17 @@ def scene_of(folder: Path, policy: str, *, learned: bool = False) -> Scene:
     if policy not in run.known:
         raise ConfigError(f"no policy {policy!r} to watch beside the clinician; known: {', '.join(run.known)}")
     known = None if learned else known_truth(run.config)
-    behavior = run.policy("behavior")
+    behavior = load_policy(folder / "behavior" / "policy")
     one = _judged(run, policy, behavior, known)
-    first = FIRST_SIMULATED + run.config.seed * 10**9
+    first, told = FIRST_SIMULATED + run.config.seed * 10**9, one.label
     if known is not None and one.true is not None:
-        return Scene(known.treatment, "known truth", (known.clinician, one.true), ("Clinician", one.label), first)
+        doses = known.doses if acts_by(one.true) == "continuous" else None
+        places = known.treatment, doses or known.treatment
+        return Scene(places, "known truth", (known.clinician, one.true), ("Clinician", told), first)
     if one.simulated is None:
         raise ConfigError(f"{policy!r} acts where the truth is known, not in the learned simulator")
-    return Scene(
-        run.simulator(), "learned simulator", (behavior, one.simulated), ("Fitted clinician", one.label), first
-    )
+    places = run.simulator(), run.simulator(action=acts_by(one.simulated))
+    return Scene(places, "learned simulator", (behavior, one.simulated), ("Fitted clinician", told), first)
 
 
 @dataclass(frozen=True)
@@ -161,15 +166,15 @@ class _Finished:
         penalties = [c.penalty for c in selection.candidates if c.chosen] if selection else []
         return learner_stage(self.config, penalties[0] if penalties else 0)
 
-    def policy(self, stage: str) -> DiscretePolicy:
+    def policy(self, stage: str) -> Policy:
         """The policy of a stage."""
-        return load_policy(self.folder / stage / "policy")
+        return load_any_policy(self.folder / stage / "policy")
 
-    def simulator(self) -> Treatment:
+    def simulator(self, action: Action = "levels") -> Treatment:
         """The learned environment, without a penalty: what happens to a patient does not depend on it."""
         cohort = self.config.cohort
         task = load_task(source(cohort.source).task if isinstance(cohort, SimulatedCohort) else cohort.task)
-        return simulator_of(self.config, task, load_model(self.folder / "simulator" / "model"))
+        return simulator_of(self.config, task, load_model(self.folder / "simulator" / "model"), action=action)
 
 
 def _judged(run: _Finished, policy: str, behavior: DiscretePolicy, known: Known | None) -> Judged:
@@ -190,11 +195,12 @@ def _judged(run: _Finished, policy: str, behavior: DiscretePolicy, known: Known 
         clinician=known.clinician if known else None,
         rules=known.rules if known else (),
         learner=run.config.learner,
+        offline={name: run.policy(offline_stage(name)) for name in run.config.offline if name == policy},
     )
     judged = {one.name: one for one in everyone}
     if policy in run.trained:
         learner = run.config.learner
-        return replace(judged[learner], label=f"{learner.upper()}, penalty {run.trained[policy]:g}")
+        return replace(judged[learner], label=f"{LABELS[learner]}, penalty {run.trained[policy]:g}")
     if policy not in judged:
         raise ConfigError(f"{policy!r} acts where the truth is known, not in the learned simulator")
     return judged[policy]

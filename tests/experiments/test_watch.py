@@ -24,7 +24,7 @@ def test_both_meet_the_patients_and_the_chance_of_the_run(small_run, small_confi
     for actor in (known.clinician, scene.actors[1]):
         stay = rollout(known.treatment, actor, 3, seed=scene.first).trajectories
         for i in range(3):
-            course, length = follow(scene.treatment, actor, scene.first + i), int(stay.length[i])
+            course, length = follow(scene.treatments[0], actor, scene.first + i), int(stay.length[i])
             np.testing.assert_array_equal(course.dose, stay.dose[i, :length])
             np.testing.assert_array_equal(course.vitals[:length], stay.vitals[i, :length])
             assert course.outcome == int(stay.outcome[i])
@@ -38,7 +38,7 @@ def test_everyone_in_the_report_can_be_watched(small_run):
 
 
 def test_the_policies_differ_where_they_should(small_run):
-    obs = torch.zeros(1, scene_of(small_run[1], "none").treatment.observation_dim)
+    obs = torch.zeros(1, scene_of(small_run[1], "none").treatments[0].observation_dim)
     probs = {n: scene_of(small_run[1], n).actors[1].probs(obs, None) for n in ("none", "random", "ppo_1", "ppo_3")}
     assert probs["none"][0, 0] == 1 and torch.allclose(probs["random"], torch.full((1, 25), 0.04))
     assert not torch.equal(probs["ppo_1"], probs["ppo_3"])
@@ -47,7 +47,7 @@ def test_the_policies_differ_where_they_should(small_run):
 def test_in_the_learned_simulator_the_fitted_clinician_stands_in(small_run):
     scene = scene_of(small_run[1], "ppo", learned=True)
     assert scene.world == "learned simulator" and scene.names[0] == "Fitted clinician"
-    course = follow(scene.treatment, scene.actors[1], scene.first)
+    course = follow(scene.treatments[0], scene.actors[1], scene.first)
     assert course.forecasts and course.horizon == 72
     with pytest.raises(ConfigError, match="where the truth is known"):
         scene_of(small_run[1], "observable_rule", learned=True)
@@ -61,7 +61,7 @@ def test_a_run_on_records_is_watched_in_the_learned_simulator(small_run, tmp_pat
     (copy / "config.yaml").write_text(yaml.safe_dump(config))
     scene = scene_of(copy, "blend_10")
     assert scene.world == "learned simulator" and scene.names == ("Fitted clinician", "Blend, 10% PPO")
-    assert follow(scene.treatment, scene.actors[1], scene.first).decisions > 0
+    assert follow(scene.treatments[0], scene.actors[1], scene.first).decisions > 0
 
 
 def test_the_animation_has_a_frame_for_every_decision(small_run, tmp_path, monkeypatch):
@@ -69,7 +69,7 @@ def test_the_animation_has_a_frame_for_every_decision(small_run, tmp_path, monke
     scene = scene_of(small_run[1], "none")
     monkeypatch.setattr(module, "scene_of", lambda *_, **__: scene)
     path = watch(small_run[1], "none", out=tmp_path / "new" / "a.gif", seed=28)
-    decisions = max(follow(scene.treatment, actor, scene.first + 28).decisions for actor in scene.actors)
+    decisions = max(follow(scene.treatments[0], actor, scene.first + 28).decisions for actor in scene.actors)
     with Image.open(path) as animation:
         assert animation.size == (600, 400) and animation.n_frames == decisions + 1
     assert [p.name for p in path.parent.iterdir()] == ["a.gif"]
