@@ -12,7 +12,9 @@ from . import reward as reward_of
 from .actions import Action
 from .available import only_available
 from .belief import with_belief
+from .by_member import Following, by_member
 from .dose_treatment import DoseTreatment
+from .halted import halted
 from .limits import known_limits
 from .pessimistic import pessimistic
 from .visits import visit_rule
@@ -22,6 +24,9 @@ def learned(
     *,
     model: str | Path | PatientModel,
     penalty: float = 0.0,
+    limit: float | None = None,
+    worst: float = 0.0,
+    following: Following | int = "stay",
     horizon: int = 18,
     interval_hours: float | None = None,
     reward: str = "survival",
@@ -35,8 +40,9 @@ def learned(
 ) -> Treatment:
     """A patient model, or the folder it was saved in, under its own spec and dose levels, or continuous doses.
 
-    With a positive `penalty`, each decision costs that much times the ensemble's disagreement; with `belief`, states
-    carry what the model infers from what is observed, and the policy sees it. The interval is the model's own step,
+    With a positive `penalty`, each decision costs that much times the ensemble's disagreement; with a `limit`, one of
+    more disagreement ends the stay with reward `worst`; `following` says which member of an ensemble a row follows.
+    With `belief`, states carry what the model infers from what is observed, and the policy sees it. The interval is the model's own step,
     or 4 h; with a rule of `visits` by name, it is the shortest one. The `reward` is one of the table, `alive` and
     `died` are options of survival. Constraints are those known for the spec's drugs; on records of ICU-Sepsis,
     inadmissible actions are masked as they are in its truth.
@@ -57,7 +63,9 @@ def learned(
     )
     if patient.spec == ICU_SEPSIS:
         core = only_available(core, icu_sepsis())
+    core = core if following == "stay" else by_member(core, following)
     core = pessimistic(core, penalty) if penalty else core
+    core = core if limit is None else halted(core, limit, worst=worst)
     return with_belief(core, _believer(patient)) if belief else core
 
 

@@ -78,6 +78,11 @@ class LSTMEnsemble:
         memory[:, :1] = member
         return after.replace(memory=memory)
 
+    def follow(self, state: PatientState, member: Tensor) -> PatientState:
+        """The same patients, each following `member` (B,) int64 from now on; -1: one that the next step draws."""
+        memory = torch.cat([member.to(state.memory.dtype)[:, None], state.memory[:, 1:]], 1)
+        return state.replace(memory=memory)
+
     @torch.no_grad()
     def forecast(self, state: PatientState, dose: Tensor, hours: Tensor) -> Forecast:
         """What the ensemble as a whole expects: the mixture of its members, by its first two moments."""
