@@ -21,7 +21,7 @@ from .actor_critic import ActorCritic
 from .advantages import Rollout, advantages
 from .gaussian import GaussianPolicy
 from .lagrangian import Multipliers, PIDConfig
-from .logbook import Logbook, unwritten
+from .logbook import Logbook, Watch, unwatched, unwritten
 from .mlp import Activation
 from .network import NetworkPolicy
 
@@ -73,6 +73,7 @@ def fit_masked_ppo(
     progress: Progress = silent,
     checkpoint: Checkpoint = NOWHERE,
     log: Logbook = unwritten,
+    watch: Watch = unwatched,
 ) -> NetworkPolicy | GaussianPolicy:
     """A policy trained in `source`: over its actions where they are discrete, else over continuous doses.
 
@@ -100,6 +101,7 @@ def fit_masked_ppo(
         learner.update += 1
         _write(log, learner.update * frames, stats, costs, learner.multipliers, config)
         checkpoint.save(**_state(learner))
+        watch(learner.update * frames, learner.network.policy)
         progress(learner.update / updates, "training PPO")
     return learner.network.policy()
 

@@ -195,3 +195,18 @@ def test_curves_are_written(identity_treatment) -> None:
     rewards = [value for _, value in curves["train/reward_per_stay"]]
     assert sum(rewards[-3:]) / 3 > 0.8 > rewards[0]
     assert [step for step, _ in curves["train/entropy"]] == [256 * (i + 1) for i in range(32)]
+
+
+def test_whoever_watches_sees_the_policy_of_every_update_and_changes_nothing(identity_treatment) -> None:
+    treatment, config = identity_treatment(), dataclasses.replace(SMALL, steps=2048)
+    seen: list[tuple[int, NetworkPolicy]] = []
+
+    def watch(decisions, policy):
+        seen.append((decisions, policy()))
+
+    watched, alone = fit_masked_ppo(treatment, config, watch=watch), fit_masked_ppo(treatment, config)
+    assert [decisions for decisions, _ in seen] == list(range(256, 2049, 256))
+    obs = torch.ones(1, treatment.observation_dim)
+    probs = [policy.probs(obs, None) for _, policy in seen]
+    assert torch.equal(probs[-1], watched.probs(obs, None)) and torch.equal(probs[-1], alone.probs(obs, None))
+    assert not torch.equal(probs[0], probs[-1]), "a copy, which further training leaves alone"
