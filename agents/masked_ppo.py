@@ -20,7 +20,7 @@ from ..trajectories.ward import Ward, advance, open_ward
 from .actor_critic import ActorCritic
 from .advantages import Rollout, advantages
 from .gaussian import GaussianPolicy
-from .lagrangian import Multipliers, PIDConfig
+from .lagrangian import Multipliers, PIDConfig, penalised
 from .logbook import Logbook, Watch, unwatched, unwritten
 from .mlp import Activation
 from .network import NetworkPolicy
@@ -45,7 +45,7 @@ class MaskedPPOConfig:
     entropy: float = 0.003
     value_weight: float = 0.5
     max_grad_norm: float = 0.5
-    budgets: tuple[tuple[str, float], ...] = ()  # constraint -> mean cost per stay that it may have
+    budgets: tuple[tuple[str, float], ...] = ()  # constraint -> mean cost per stay that it may have, above 0
     pid: PIDConfig = PIDConfig()
     first_seed: int = 0  # of the patients met in training
     device: str = "cpu"
@@ -79,7 +79,8 @@ def fit_masked_ppo(
 
     Training begins at `start`, a policy of the same layers, or by chance. At the horizon the value goes on only where
     the treatment says so. Same seed, same policy on a CPU; a killed training goes on from its checkpoint with the very
-    numbers of a straight one. KeyError for a budget on an unknown constraint, ValueError for unequal minibatches.
+    numbers of a straight one. KeyError for a budget on an unknown constraint, ValueError for one of 0 and for
+    unequal minibatches.
     """
     columns = torch.tensor(_columns(source, config), dtype=torch.int64, device=config.device)
     limits = torch.tensor([limit for _, limit in config.budgets], dtype=torch.float64)
@@ -95,11 +96,10 @@ def fit_masked_ppo(
         rollout, finished = _collect(source, learner, config, columns)
         losses = _improve(learner, rollout, config)
         stats = torch.cat([finished, losses]).tolist()  # the one time a rollout waits for the device
-        stays = stats[0] or float("nan")
-        costs = torch.tensor([total / stays for total in stats[2 : 2 + len(limits)]], dtype=torch.float64)
-        learner.multipliers = learner.multipliers.updated(costs, limits, config.pid)
+        costs = torch.tensor(stats[2 : 2 + len(limits)], dtype=torch.float64)
+        learner.multipliers = learner.multipliers.after(stats[0], costs, limits, config.pid, generation=config.beds)
         learner.update += 1
-        _write(log, learner.update * frames, stats, costs, learner.multipliers, config)
+        _write(log, learner.update * frames, stats, learner.multipliers, config)
         checkpoint.save(**_state(learner))
         watch(learner.update * frames, learner.network.policy)
         progress(learner.update / updates, "training PPO")
@@ -141,9 +141,7 @@ def _collect(
 
 def _improve(learner: _Learner, rollout: Rollout, config: MaskedPPOConfig) -> Tensor:
     """Several passes over a rollout in minibatches; mean policy loss, value loss, entropy and divergence (4,)."""
-    weight = learner.multipliers.value.to(rollout.advantage)
-    gain = (rollout.advantage[:, 0] - rollout.advantage[:, 1:] @ weight) / (1 + weight.sum())
-    gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+    gain = penalised(rollout.advantage, learner.multipliers.value)
     size = len(gain) // config.minibatches
     totals = torch.zeros(4, device=gain.device)
     for _ in range(config.epochs):
@@ -178,6 +176,11 @@ def _columns(treatment: Treatment, config: MaskedPPOConfig) -> list[int]:
     unknown = [name for name, _ in config.budgets if name not in names]
     if unknown:
         raise KeyError(f"no constraint {unknown[0]!r} to budget; the treatment has: {', '.join(names) or 'none'}")
+    for name, limit in config.budgets:
+        if not limit > 0:
+            raise ValueError(
+                f"budget of {name!r}: expected more than 0, got {limit}; what must never be is for `shield`"
+            )
     return [names.index(name) for name, _ in config.budgets]
 
 
@@ -231,13 +234,12 @@ def _resume(learner: _Learner, checkpoint: Checkpoint) -> None:
     learner.update = state["update"]
 
 
-def _write(
-    log: Logbook, step: int, stats: list[float], costs: Tensor, multipliers: Multipliers, config: MaskedPPOConfig
-) -> None:
+def _write(log: Logbook, step: int, stats: list[float], multipliers: Multipliers, config: MaskedPPOConfig) -> None:
     stays, reward = stats[0], stats[1]
     if stays:
         log("train/reward_per_stay", reward / stays, step)
-        for (name, _), cost, weight in zip(config.budgets, costs.tolist(), multipliers.value.tolist(), strict=True):
+        costs, weights = multipliers.last.tolist(), multipliers.value.tolist()
+        for (name, _), cost, weight in zip(config.budgets, costs, weights, strict=True):
             log(f"cost/{name}", cost, step)
             log(f"multiplier/{name}", weight, step)
     for name, value in zip(("policy_loss", "value_loss", "entropy", "divergence"), stats[-4:], strict=True):

@@ -144,6 +144,8 @@ def test_a_budget_is_kept_by_its_multiplier(identity_treatment) -> None:
 def test_an_unknown_budget_and_unequal_minibatches_are_refused(identity_treatment) -> None:
     with pytest.raises(KeyError, match="no constraint 'x' to budget; the treatment has: burden"):
         fit_masked_ppo(identity_treatment(), dataclasses.replace(SMALL, budgets=(("x", 1.0),)))
+    with pytest.raises(ValueError, match="budget of 'burden': expected more than 0, got 0.0"):
+        fit_masked_ppo(identity_treatment(), dataclasses.replace(SMALL, budgets=(("burden", 0.0),)))
     with pytest.raises(ValueError, match="do not split into 3 equal"):
         fit_masked_ppo(identity_treatment(), dataclasses.replace(SMALL, minibatches=3))
 
