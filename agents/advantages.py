@@ -17,10 +17,10 @@ class Rollout:
     allowed: Tensor | None  # (M, A) bool
     action: Tensor  # (M,) int64 or (M, U), as drawn
     log_prob: Tensor  # (M,) of it, when it was drawn
-    advantage: Tensor  # (M, 1 + J): of the reward, then of each cost
+    advantage: Tensor  # (M, 1 + J): of the reward, then of each cost; or (M,) of both in one
     target: Tensor  # (M, 1 + J) for the critic
 
-    def rows(self, index: Tensor) -> Rollout:
+    def rows(self, index: Tensor | slice) -> Rollout:
         """These decisions only."""
         allowed = None if self.allowed is None else self.allowed[index]
         return Rollout(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..contracts import PatientState, Progress, Treatment, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
@@ -19,6 +19,7 @@ from ..trajectories.noise import seeds
 from ..trajectories.ward import Ward, advance, open_ward
 from .actor_critic import ActorCritic
 from .advantages import Rollout, advantages
+from .flat_weights import FlatWeights
 from .gaussian import GaussianPolicy
 from .lagrangian import Multipliers, PIDConfig, penalised
 from .logbook import Logbook, Watch, unwatched, unwritten
@@ -56,6 +57,7 @@ class _Learner:
     """What changes in training, and what a checkpoint keeps."""
 
     network: ActorCritic
+    weights: FlatWeights  # of the network
     optimizer: torch.optim.Adam
     generator: torch.Generator
     ward: Ward
@@ -146,21 +148,20 @@ def _improve(learner: _Learner, rollout: Rollout, config: MaskedPPOConfig) -> Te
     totals = torch.zeros(4, device=gain.device)
     for _ in range(config.epochs):
         order = torch.randperm(len(gain), generator=learner.generator, device=gain.device)
-        for rows in order.split(size):
-            batch = rollout.rows(rows)
+        shuffled = replace(rollout, advantage=gain).rows(order)  # once, so that minibatches are slices
+        for first in range(0, len(gain), size):
+            batch = shuffled.rows(slice(first, first + size))
             log_prob, entropy = learner.network.log_prob_entropy(batch.obs, batch.allowed, batch.action)
             change = log_prob - batch.log_prob
             ratio = change.exp()
             clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-            policy_loss = -torch.minimum(ratio * gain[rows], clipped * gain[rows]).mean()
+            policy_loss = -torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
             value_loss = (learner.network.critic(batch.obs) - batch.target).square().mean()
-            loss = policy_loss + config.value_weight * value_loss - config.entropy * entropy.mean()
-            learner.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(learner.network.parameters(), config.max_grad_norm)
-            learner.optimizer.step()
+            mean_entropy = entropy.mean()
+            loss = policy_loss + config.value_weight * value_loss - config.entropy * mean_entropy
+            learner.weights.descend(loss, learner.optimizer, config.max_grad_norm)
             with torch.no_grad():
-                totals += torch.stack([policy_loss, value_loss, entropy.mean(), (ratio - 1 - change).mean()])
+                totals += torch.stack([policy_loss, value_loss, mean_entropy, (ratio - 1 - change).mean()])
     return totals / (config.epochs * config.minibatches)
 
 
@@ -193,10 +194,12 @@ def _begin(
     if start is not None:
         network.begin_at(start)
     network = network.to(config.device)
+    weights = FlatWeights.of(network)
     ward = open_ward(treatment, seeds(config.first_seed, config.beds, config.device))
     return _Learner(
         network=network,
-        optimizer=torch.optim.Adam(network.parameters(), lr=config.learning_rate, eps=1e-5),
+        weights=weights,
+        optimizer=torch.optim.Adam([weights.flat], lr=config.learning_rate, eps=1e-5, fused=True),
         generator=torch.Generator(device=config.device).manual_seed(seed),
         ward=ward,
         spent=torch.zeros(config.beds, len(config.budgets), device=config.device),

@@ -46,19 +46,26 @@ def seeds(first: int, count: int, device: torch.device | str = "cpu") -> Tensor:
 
 
 def _mix(x: Tensor) -> Tensor:
-    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * _MIX_1
-    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * _MIX_2
-    return x ^ ((x >> 31) & 0x1FFFFFFFF)
+    """The finaliser, in as few fresh tensors as it takes; `x` is left as it is."""
+    x = _fold(x, 30, 0x3FFFFFFFF).mul_(_MIX_1)
+    x = _fold(x, 27, 0x1FFFFFFFFF).mul_(_MIX_2)
+    return _fold(x, 31, 0x1FFFFFFFF)
+
+
+def _fold(x: Tensor, places: int, kept: int) -> Tensor:
+    """Exclusive or of `x` and `x` shifted right, zeros coming in from the left."""
+    return (x >> places).bitwise_and_(kept).bitwise_xor_(x)
 
 
 def _normal(bits: Tensor) -> Tensor:
     """Standard normal of 32 random bits: one for the sign, 31 for the tail probability (k + 1/2) / 2**32."""
-    tail = ((bits >> 1) + 1).to(torch.float32)  # 1 .. 2**31
+    tail = (bits >> 1).add_(1).to(torch.float32)  # 1 .. 2**31
     code = tail.view(torch.int32)
     start, slope = _table(bits.device)
-    cell = ((code >> _SHIFT) - _FIRST).flatten()
+    cell = (code >> _SHIFT).sub_(_FIRST).flatten()
     left, rise = start.index_select(0, cell), slope.index_select(0, cell)
-    magnitude = left.view_as(tail) + rise.view_as(tail) * (code & ((1 << _SHIFT) - 1)).to(torch.float32)
+    part = (code & ((1 << _SHIFT) - 1)).to(torch.float32)
+    magnitude = part.mul_(rise.view_as(part)).add_(left.view_as(part))
     return torch.where((bits & 1).bool(), magnitude, -magnitude)
 
 
