@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
@@ -13,11 +12,13 @@ from torch import Tensor, nn
 from ..contracts import Progress, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
 from .categorical import checked, log_prob_of
-from .dueling import DuelingNetwork, double_target, follow
-from .mlp import MLP, Activation, sequential
-from .offline import Schedule, learn_until, seeded
+from .dueling import double_target
+from .logbook import Logbook, unwritten
+from .mlp import MLP, Activation
+from .offline import Schedule, Told
 from .records import LoggedData
-from .replay import Replay, best_allowed, replay_of, value_at
+from .replay import Replay, best_allowed, value_at
+from .value_learning import ValueNetworks, learn_values
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def fit_batch_constrained(
     seed: int = 0,
     progress: Progress = silent,
     checkpoint: Checkpoint = NOWHERE,
+    log: Logbook = unwritten,
 ) -> SupportedPolicy:
     """Double Q-learning over likely actions alone (Fujimoto et al. 2019, arXiv 1910.01708, eqs. 5 and 6).
 
@@ -103,38 +105,14 @@ def fit_batch_constrained(
     """
     if not 0 <= config.threshold <= 1:
         raise ValueError(f"threshold: expected a share within 0..1, got {config.threshold}")
-    train, tuning = (
-        replay_of(part, discount=config.discount, per_hours=config.per_hours) for part in (source.train, source.tuning)
-    )
-    width = train.obs.shape[1]
-    with seeded(seed):
-        network = DuelingNetwork(width, config.actions, config.hidden, config.activation)
-        habits = sequential((width, *config.hidden, config.actions), config.activation)
-    slow = copy.deepcopy(network)
-    weights = [*network.parameters(), *habits.parameters()]
-    optimiser = torch.optim.AdamW(weights, config.learning_rate, weight_decay=config.weight_decay)
 
-    def loss(batch: Replay) -> Tensor:
+    def loss(networks: ValueNetworks, batch: Replay) -> Tensor:
         with torch.no_grad():
-            usual = likely(habits(batch.next_obs), batch.next_allowed, config.threshold)
-        target = double_target(network, slow, batch, usual)
-        error = nn.functional.mse_loss(value_at(network(batch.obs), batch.action), target)
-        return error + nn.functional.cross_entropy(habits(batch.obs), batch.action)
+            usual = likely(networks.habits(batch.next_obs), batch.next_allowed, config.threshold)
+        target = double_target(networks.values, networks.slow, batch, usual)
+        error = nn.functional.mse_loss(value_at(networks.values(batch.obs), batch.action), target)
+        return error + nn.functional.cross_entropy(networks.habits(batch.obs), batch.action)
 
-    def update(rows: Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss(train.pick(rows)).backward()
-        optimiser.step()
-        follow(slow, network, config.target_rate)
-
-    learn_until(
-        update,
-        lambda: float(loss(tuning)),
-        {"network": network, "slow": slow, "habits": habits, "optimiser": optimiser},
-        rows=len(train),
-        schedule=config.schedule,
-        seed=seed,
-        told=(progress, "learning values within what clinicians do"),
-        checkpoint=checkpoint,
-    )
-    return SupportedPolicy(network.folded(), MLP.of(habits, config.activation), config.threshold)
+    told = Told(progress, "learning values within what clinicians do", log)
+    found = learn_values(source, config, loss, seed=seed, told=told, checkpoint=checkpoint, habits=True)
+    return SupportedPolicy(found.values.folded(), MLP.of(found.habits, config.activation), config.threshold)

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from ..contracts import Progress, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
+from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation, sequential
 from .network import NetworkPolicy
-from .offline import Schedule, learn_until, seeded
+from .offline import Schedule, Told, learn_until, seeded
 from .records import LoggedData
 from .replay import Replay, replay_of
 
@@ -35,6 +36,7 @@ def fit_cloning(
     seed: int = 0,
     progress: Progress = silent,
     checkpoint: Checkpoint = NOWHERE,
+    log: Logbook = unwritten,
 ) -> NetworkPolicy:
     """The policy of greatest likelihood among the allowed actions; decisions against a mask are left out.
 
@@ -61,7 +63,7 @@ def fit_cloning(
         rows=len(train),
         schedule=config.schedule,
         seed=seed,
-        told=(progress, "cloning the clinicians"),
+        told=Told(progress, "cloning the clinicians", log),
         checkpoint=checkpoint,
     )
     return NetworkPolicy(MLP.of(network, config.activation))

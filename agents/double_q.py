@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
 from ..contracts import Progress, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
-from .dueling import DuelingNetwork, double_target, follow
+from .dueling import double_target
 from .greedy import GreedyPolicy
+from .logbook import Logbook, unwritten
 from .mlp import Activation
-from .offline import Schedule, learn_until, seeded
+from .offline import Schedule, Told
 from .records import LoggedData
-from .replay import Replay, replay_of, value_at
+from .replay import Replay, value_at
+from .value_learning import ValueNetworks, learn_values
 
 
 @dataclass(frozen=True)
@@ -40,37 +40,16 @@ def fit_double_q(
     seed: int = 0,
     progress: Progress = silent,
     checkpoint: Checkpoint = NOWHERE,
+    log: Logbook = unwritten,
 ) -> GreedyPolicy:
     """The greedy policy of values fitted to the double target of allowed actions (van Hasselt et al. 2016).
 
     Stops by the same loss on tuning patients.
     """
-    train, tuning = (
-        replay_of(part, discount=config.discount, per_hours=config.per_hours) for part in (source.train, source.tuning)
-    )
-    with seeded(seed):
-        network = DuelingNetwork(train.obs.shape[1], config.actions, config.hidden, config.activation)
-    slow = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
-    def loss(batch: Replay) -> Tensor:
-        target = double_target(network, slow, batch)
-        return nn.functional.mse_loss(value_at(network(batch.obs), batch.action), target)
+    def loss(networks: ValueNetworks, batch: Replay) -> Tensor:
+        target = double_target(networks.values, networks.slow, batch)
+        return nn.functional.mse_loss(value_at(networks.values(batch.obs), batch.action), target)
 
-    def update(rows: Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss(train.pick(rows)).backward()
-        optimiser.step()
-        follow(slow, network, config.target_rate)
-
-    learn_until(
-        update,
-        lambda: float(loss(tuning)),
-        {"network": network, "slow": slow, "optimiser": optimiser},
-        rows=len(train),
-        schedule=config.schedule,
-        seed=seed,
-        told=(progress, "learning values"),
-        checkpoint=checkpoint,
-    )
-    return GreedyPolicy(network.folded())
+    told = Told(progress, "learning values", log)
+    return GreedyPolicy(learn_values(source, config, loss, seed=seed, told=told, checkpoint=checkpoint).values.folded())

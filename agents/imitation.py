@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from ..contracts import Decisions, DiscretePolicy, Progress, silent
+from ..trajectories.checkpoint import NOWHERE, Checkpoint
+from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation, sequential
 from .network import NetworkPolicy
+from .offline import Part
+
+_EVERY = 20  # updates between points of the curve
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ def imitate(
     *,
     seed: int = 0,
     progress: Progress = silent,
+    checkpoint: Checkpoint = NOWHERE,
+    log: Logbook = unwritten,
 ) -> NetworkPolicy:
     """A network with the probabilities of `behavior` on the logged states, by least cross-entropy to all of them.
 
@@ -47,11 +55,28 @@ def imitate(
         module = sequential((obs.shape[1], *config.hidden, target.shape[1]), config.activation)
     optimizer = torch.optim.Adam(module.parameters(), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, config.updates)
-    for update in range(config.updates):
+    parts: dict[str, Part] = {"module": module, "optimizer": optimizer, "schedule": schedule}
+    for update in range(_resume(checkpoint, parts, generator), config.updates):
         rows = torch.randint(len(obs), (min(config.batch_size, len(obs)),), generator=generator)
         optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(module(obs[rows]), target[rows]).backward()
+        loss = nn.functional.cross_entropy(module(obs[rows]), target[rows])
+        loss.backward()
         optimizer.step()
         schedule.step()
         progress((update + 1) / config.updates, "imitating the clinician")
+        if (update + 1) % _EVERY == 0:
+            log("train/cross_entropy", float(loss.detach()), update + 1)
+            learned = {name: part.state_dict() for name, part in parts.items()}
+            checkpoint.save(update=update + 1, learned=learned, generator=generator.get_state())
     return NetworkPolicy(MLP.of(module, config.activation))
+
+
+def _resume(checkpoint: Checkpoint, parts: Mapping[str, Part], generator: torch.Generator) -> int:
+    """Put everything back as it was when it was interrupted: the number of updates done."""
+    found = checkpoint.load()
+    if found is None:
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(found["learned"][name])
+    generator.set_state(found["generator"])
+    return int(found["update"])

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from ..contracts import Progress, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
 from .dueling import DuelingNetwork, follow
+from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation, sequential
 from .network import NetworkPolicy
-from .offline import Schedule, learn_until, seeded
+from .offline import Part, Schedule, Told, learn_until, seeded
 from .records import LoggedData
-from .replay import Replay, replay_of, value_at
+from .replay import Replay, replays, value_at
 
 _HEAVIEST = 20.0  # of the weights of decisions, as in the paper's code
 
@@ -54,6 +55,10 @@ class _Networks:
         policy = sequential((width, *config.hidden, config.actions), config.activation)
         return cls(values, copy.deepcopy(values), worth, policy)
 
+    def learned(self) -> list[nn.Parameter]:
+        """The weights that learn; those of `slow` follow."""
+        return [weight for part in (self.values, self.worth, self.policy) for weight in part.parameters()]
+
     def value_loss(self, batch: Replay, expectile: float) -> tuple[Tensor, Tensor]:
         """Loss of both kinds of values, and the advantage (B,) of what was done."""
         with torch.no_grad():
@@ -80,20 +85,19 @@ def fit_implicit_q(
     seed: int = 0,
     progress: Progress = silent,
     checkpoint: Checkpoint = NOWHERE,
+    log: Logbook = unwritten,
 ) -> NetworkPolicy:
     """Clinicians imitated by advantage over expectiles of outcomes (Kostrikov et al. 2022, arXiv 2110.06169, eqs. 5-7).
 
     Stops by the loss of the values on tuning patients plus the mean unlikeliness of what was done to them, weighted
     as in learning: on small data the policy otherwise learns by heart whom it weighs most.
     """
-    train, tuning = (
-        replay_of(part, discount=config.discount, per_hours=config.per_hours) for part in (source.train, source.tuning)
-    )
+    train, tuning = replays(source, discount=config.discount, per_hours=config.per_hours)
     with seeded(seed):
         networks = _Networks.made(train.obs.shape[1], config)
-    parts: dict[str, nn.Module] = {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks)}
-    weights = [weight for name, part in parts.items() if name != "slow" for weight in part.parameters()]
-    optimiser = torch.optim.AdamW(weights, config.learning_rate, weight_decay=config.weight_decay)
+    optimiser = torch.optim.AdamW(networks.learned(), config.learning_rate, weight_decay=config.weight_decay)
+    parts: dict[str, Part] = {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks)}
+    parts["optimiser"] = optimiser
 
     def update(rows: Tensor) -> None:
         batch = train.pick(rows)
@@ -109,15 +113,9 @@ def fit_implicit_q(
         weight, unlikely = networks.imitation(tuning, advantage, config.sharpness)
         return float(loss + (weight * unlikely).sum() / weight.sum().clamp_min(1e-9))
 
+    told, schedule = Told(progress, "learning from what was done well", log), config.schedule
     learn_until(
-        update,
-        criterion,
-        {**parts, "optimiser": optimiser},
-        rows=len(train),
-        schedule=config.schedule,
-        seed=seed,
-        told=(progress, "learning from what was done well"),
-        checkpoint=checkpoint,
+        update, criterion, parts, rows=len(train), schedule=schedule, seed=seed, told=told, checkpoint=checkpoint
     )
     return NetworkPolicy(MLP.of(networks.policy, config.activation))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..contracts import Progress
 from ..trajectories.checkpoint import Checkpoint
+from .logbook import Logbook, unwritten
 
 
 class Part(Protocol):
@@ -48,6 +49,15 @@ class Schedule:
     patience: int = 6  # epochs without a smaller criterion on tuning patients
 
 
+@dataclass(frozen=True)
+class Told:
+    """Who hears how far an agent has come."""
+
+    progress: Progress
+    message: str
+    log: Logbook = unwritten
+
+
 def learn_until(
     update: Callable[[Tensor], None],
     criterion: Callable[[], float],
@@ -56,13 +66,13 @@ def learn_until(
     rows: int,
     schedule: Schedule,
     seed: int,
-    told: tuple[Progress, str],
+    told: Told,
     checkpoint: Checkpoint,
 ) -> None:
     """Call `update` with random rows (batch,) int64 of 0..rows-1; leave `parts` as they were at the best criterion.
 
     The criterion, smaller is better, is asked after every epoch and must rest on tuning patients alone. Where a
-    checkpoint stands, the work goes on from it bit by bit. `told` is the progress and its message.
+    checkpoint stands, the work goes on from it bit by bit.
     """
     generator = torch.Generator().manual_seed(seed)
     best, kept, waited, start = float("inf"), _state(parts), 0, 0
@@ -71,7 +81,6 @@ def learn_until(
         _restore(parts, found["now"])
         generator.set_state(found["generator"])
         best, kept, waited, start = found["best"], found["kept"], found["waited"], found["epoch"]
-    progress, message = told
     for epoch in range(start, schedule.epochs):
         if waited >= schedule.patience:
             break
@@ -82,12 +91,13 @@ def learn_until(
         waited = 0 if now < best else waited + 1
         if now < best:
             best, kept = now, _state(parts)
-        progress((epoch + 1) / schedule.epochs, message)
+        told.progress((epoch + 1) / schedule.epochs, told.message)
+        told.log("tuning/criterion", now, (epoch + 1) * schedule.updates)
         checkpoint.save(
             epoch=epoch + 1, best=best, kept=kept, waited=waited, now=_state(parts), generator=generator.get_state()
         )
     _restore(parts, kept)
-    progress(1.0, message)
+    told.progress(1.0, told.message)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import Decisions
+from .records import LoggedData
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ def replay_of(decisions: Decisions, *, discount: float = 1.0, per_hours: float |
         low=float(returns.min()),
         high=float(returns.max()),
     )
+
+
+def replays(source: LoggedData, *, discount: float = 1.0, per_hours: float | None = None) -> tuple[Replay, Replay]:
+    """The transitions of training and of tuning stays; ValueError as for `replay_of`."""
+    train, tuning = (replay_of(part, discount=discount, per_hours=per_hours) for part in (source.train, source.tuning))
+    return train, tuning
 
 
 def _open(allowed: Tensor) -> Tensor:

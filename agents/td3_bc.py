@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass, field
 
@@ -14,10 +15,11 @@ from ..contracts import Progress, silent
 from ..trajectories.checkpoint import NOWHERE, Checkpoint
 from .dueling import follow
 from .gaussian import GaussianPolicy
+from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation, sequential
-from .offline import Draws, Part, Schedule, learn_until, seeded
+from .offline import Draws, Part, Schedule, Told, learn_until, seeded
 from .records import LoggedData
-from .replay import Replay, replay_of
+from .replay import Replay, replays
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ class _Networks:
         weight = greed / value.abs().mean().detach().clamp_min(1e-6)
         return nn.functional.mse_loss(dose, batch.action) - weight * value.mean()
 
+    def follow(self, rate: float) -> None:
+        """Move the slow networks towards the others."""
+        follow(self.slow_actor, self.actor, rate)
+        follow(self.slow_critics, self.critics, rate)
+
+    def criterion(self, tuning: Replay) -> float:
+        """The critics' loss without noise plus the policy's distance from what was given."""
+        near = nn.functional.mse_loss(torch.tanh(self.actor(tuning.obs)), tuning.action)
+        return float(self.critic_loss(tuning, torch.zeros_like(tuning.action)) + near)
+
 
 def fit_td3_bc(
     source: LoggedData,
@@ -77,6 +89,7 @@ def fit_td3_bc(
     seed: int = 0,
     progress: Progress = silent,
     checkpoint: Checkpoint = NOWHERE,
+    log: Logbook = unwritten,
 ) -> GaussianPolicy:
     """A policy on doses (B, U) in -1..1 (Fujimoto & Gu 2021, arXiv 2106.06860, eq. 3), around which little is drawn.
 
@@ -84,16 +97,13 @@ def fit_td3_bc(
     by the critics' loss on tuning patients plus the policy's distance from the doses given to them. ValueError for
     records of discrete actions.
     """
-    train, tuning = (
-        replay_of(part, discount=config.discount, per_hours=config.per_hours) for part in (source.train, source.tuning)
-    )
+    train, tuning = replays(source, discount=config.discount, per_hours=config.per_hours)
     if train.action.dim() != 2:
         raise ValueError("expected continuous doses (N, T, U), got discrete actions: use action='continuous'")
     drugs = train.action.shape[1]
     with seeded(seed):
         networks = _Networks.made(train.obs.shape[1], drugs, config)
-    draws = Draws(seed)
-    weights = [*networks.actor.parameters(), *networks.critics.parameters()]
+    draws, weights = Draws(seed), [*networks.actor.parameters(), *networks.critics.parameters()]
     optimiser = torch.optim.AdamW(weights, config.learning_rate, weight_decay=config.weight_decay)
 
     def update(rows: Tensor) -> None:
@@ -102,23 +112,14 @@ def fit_td3_bc(
         optimiser.zero_grad(set_to_none=True)
         (networks.critic_loss(batch, noise) + networks.actor_loss(batch, config.greed)).backward()
         optimiser.step()
-        follow(networks.slow_actor, networks.actor, config.target_rate)
-        follow(networks.slow_critics, networks.critics, config.target_rate)
+        networks.follow(config.target_rate)
 
-    def criterion() -> float:
-        near = nn.functional.mse_loss(torch.tanh(networks.actor(tuning.obs)), tuning.action)
-        return float(networks.critic_loss(tuning, torch.zeros_like(tuning.action)) + near)
-
-    named: dict[str, Part] = {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks)}
+    criterion = functools.partial(networks.criterion, tuning)
+    parts: dict[str, Part] = {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks)}
+    parts |= {"optimiser": optimiser, "draws": draws}
+    told, schedule = Told(progress, "learning doses near what clinicians gave", log), config.schedule
     learn_until(
-        update,
-        criterion,
-        {**named, "optimiser": optimiser, "draws": draws},
-        rows=len(train),
-        schedule=config.schedule,
-        seed=seed,
-        told=(progress, "learning doses near what clinicians gave"),
-        checkpoint=checkpoint,
+        update, criterion, parts, rows=len(train), schedule=schedule, seed=seed, told=told, checkpoint=checkpoint
     )
     return GaussianPolicy(MLP.of(networks.actor, config.activation), torch.full((drugs,), math.log(config.spread)))
 

@@ -20,8 +20,8 @@ _LAST = (  # what only draws or tells the numbers that stages have found, or sta
         "wording",
     )),
     *(f"experiments/{name}" for name in (
-        "assemble", "catalogue", "cli", "code", "errors", "plan", "progress", "runner", "show", "stages", "status",
-        "studies", "summaries", "task_section", "watch",
+        "assemble", "catalogue", "cli", "code", "errors", "logs", "plan", "progress", "runner", "show", "stages",
+        "status", "studies", "summaries", "task_section", "watch",
     )),
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..agents.levelled import LevelledPolicy
@@ -18,6 +19,7 @@ from ..envs.actions import Action, ContinuousDoses
 from ..trajectories.checkpoint import Checkpoint
 from ..trajectories.levels import action_of_dose
 from .config import ExperimentConfig
+from .logs import logbook
 from .plan import learner_stage, offline_stage
 from .reading import Cohort
 from .stages import Run
@@ -61,7 +63,7 @@ def learned_in(
     Patients met in training are seeded from `first_seed`. Our own learner goes on from its checkpoint where it was
     interrupted, those of Stable-Baselines3 start over.
     """
-    name, beds = config.learner, config.ppo.environments
+    name, beds, stage = config.learner, config.ppo.environments, learner_stage(config, penalty)
     settings = {
         "steps": config.ppo.steps, "discount": config.evaluation.discount, "beds": beds, "first_seed": first_seed,
         "device": config.device,
@@ -70,11 +72,10 @@ def learned_in(
     def build(folder: Path, progress: Progress) -> None:
         ours = parameter_type(agent(name), "source") is Treatment
         source = environment if ours else sb3_env(environment, beds, seed=first_seed, device=config.device)
-        help_ = {"start": start, "checkpoint": Checkpoint.within(folder, name)}
-        policy = _fitted(name, source, settings, seed=config.seed, progress=progress, **help_)
-        save_policy(policy, folder / "policy")
+        aids = Aids(config.seed, progress, Checkpoint.within(folder, name), start)
+        save_policy(_fitted(name, source, settings, aids, run.folder, stage), folder / "policy")
 
-    return run.stage(learner_stage(config, penalty), build, _load)
+    return run.stage(stage, build, _load)
 
 
 def learned_offline(name: str, config: ExperimentConfig, run: Run, environment: Treatment, cohort: Cohort) -> Policy:
@@ -83,20 +84,31 @@ def learned_offline(name: str, config: ExperimentConfig, run: Run, environment: 
 
     def build(folder: Path, progress: Progress) -> None:
         data = LoggedData(*(decisions(environment, cohort.splits[part]) for part in ("train", "tuning")))
-        checkpoint = Checkpoint.within(folder, name)
-        policy = _fitted(name, data, settings, seed=config.seed, progress=progress, checkpoint=checkpoint)
-        save_policy(policy, folder / "policy")
+        aids = Aids(config.seed, progress, Checkpoint.within(folder, name))
+        save_policy(_fitted(name, data, settings, aids, run.folder, offline_stage(name)), folder / "policy")
 
     return run.stage(offline_stage(name), build, _load)
 
 
-def _fitted(name: str, source: object, settings: Mapping[str, object], **help_: object) -> Policy:
-    """A trained agent of the table, given those of the settings and helps that it knows."""
+@dataclass(frozen=True)
+class Aids:
+    """What a learner may be given beside its source and its settings."""
+
+    seed: int
+    progress: Progress
+    checkpoint: Checkpoint
+    start: NetworkPolicy | None = None
+
+
+def _fitted(name: str, source: object, settings: Mapping[str, object], aids: Aids, run: Path, stage: str) -> Policy:
+    """A trained agent of the table, given those settings and aids that it knows; its curves go to the run's logs."""
     fit = agent(name)
     known, takes = parameter_type(fit, "config"), inspect.signature(fit).parameters
-    names = {field.name for field in dataclasses.fields(known)}
+    names = {f.name for f in dataclasses.fields(known)}
     made = known(**{key: value for key, value in settings.items() if key in names})
-    policy: Policy = fit(source, made, **{key: value for key, value in help_.items() if key in takes})
+    with logbook(run, stage) as log:
+        given = {**vars(aids), "log": log}
+        policy: Policy = fit(source, made, **{key: value for key, value in given.items() if key in takes})
     return policy
 
 

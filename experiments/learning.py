@@ -25,6 +25,7 @@ from ..trajectories.checkpoint import Checkpoint
 from ..trajectories.task import Task
 from .config import ExperimentConfig
 from .learners import action_of, learned_in, learned_offline, levelled
+from .logs import logbook
 from .plan import REFERENCES
 from .reading import Cohort
 from .stages import Run
@@ -77,12 +78,6 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     simulator = simulator_of(config, cohort.task, patient)
     logged = LoggedData(decisions(simulator, train), decisions(simulator, tuning))
     behavior = _behavior(config, run, cohort, logged)
-    actions = simulator.spec.actions
-    baselines: dict[str, DiscretePolicy] = {
-        "random": random_policy(actions),
-        "none": no_treatment(actions),
-        "most_frequent": most_frequent(logged.train, actions),
-    }
     start = _start(run, logged, behavior, config.seed)
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
@@ -99,7 +94,7 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         simulator=simulator,
         train=logged.train,
         behavior=behavior,
-        baselines=baselines,
+        baselines=_baselines(logged.train, simulator.spec.actions),
         free=trained[0],
         candidates=candidates,
         chosen=chosen,
@@ -124,6 +119,14 @@ def simulator_of(
     )
 
 
+def _baselines(train: Decisions, actions: int) -> dict[str, DiscretePolicy]:
+    return {
+        "random": random_policy(actions),
+        "none": no_treatment(actions),
+        "most_frequent": most_frequent(train, actions),
+    }
+
+
 def _offline(name: str, config: ExperimentConfig, run: Run, cohort: Cohort, patient: PatientModel) -> Policy:
     """An agent that learns from the records as the simulator reads them."""
     return learned_offline(
@@ -146,7 +149,17 @@ def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: Logged
     settings = BehaviorConfig(actions=cohort.task.spec.actions, **config.behavior.model_dump())
 
     def fit(folder: Path, progress: Progress) -> None:
-        fitted = fit_behavior(logged.train, logged.tuning, settings, seed=config.seed, progress=progress)
+        checkpoint = Checkpoint.within(folder, "behavior")
+        with logbook(run.folder, "behavior") as log:
+            fitted = fit_behavior(
+                logged.train,
+                logged.tuning,
+                settings,
+                seed=config.seed,
+                progress=progress,
+                checkpoint=checkpoint,
+                log=log,
+            )
         save_policy(fitted, folder / "policy")
 
     found = run.stage("behavior", fit, _load_policy)
@@ -159,7 +172,12 @@ def _start(run: Run, logged: LoggedData, behavior: BehaviorPolicy, seed: int) ->
 
     def fit(folder: Path, progress: Progress) -> None:
         settings = ImitationConfig(hidden=PPOConfig.hidden, activation=PPOConfig.activation)
-        save_policy(imitate(logged.train, behavior, settings, seed=seed, progress=progress), folder / "policy")
+        checkpoint = Checkpoint.within(folder, "imitation")
+        with logbook(run.folder, "imitation") as log:
+            policy = imitate(
+                logged.train, behavior, settings, seed=seed, progress=progress, checkpoint=checkpoint, log=log
+            )
+        save_policy(policy, folder / "policy")
 
     found = run.stage("imitation", fit, _load_policy)
     assert isinstance(found, NetworkPolicy)

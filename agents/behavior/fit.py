@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...contracts import Decisions, Progress, silent
-from ..mlp import MLP, Activation, sequential
+from ...trajectories.checkpoint import NOWHERE, Checkpoint
+from ..logbook import Logbook, unwritten
+from ..mlp import MLP
 from ..records import LoggedData, action_counts, flatten
 from .calibration import calibrate
 from .isotonic import fit_isotonic
 from .nearest import fit_nearest
+from .network import Aids, Pairs, fit_network
 from .policy import BehaviorPolicy
 from .scores import Scores
 from .trees import fit_trees
-
-ACTIVATION: Activation = "tanh"  # doses are smooth functions of what is seen
-Pairs = tuple[Tensor, Tensor]  # observations (M, O), actions (M,) int64
-
 
 Kind = Literal["logistic", "network", "trees", "nearest"]
 
@@ -47,11 +44,19 @@ class BehaviorConfig:
 
 
 def fit_behavior(
-    train: Decisions, tuning: Decisions, config: BehaviorConfig, *, seed: int = 0, progress: Progress = silent
+    train: Decisions,
+    tuning: Decisions,
+    config: BehaviorConfig,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+    checkpoint: Checkpoint = NOWHERE,
+    log: Logbook = unwritten,
 ) -> BehaviorPolicy:
     """The clinicians' action probabilities, learned on `train`, stopped and calibrated on `tuning` patients.
 
-    ValueError where either holds no decision.
+    Networks go on from a checkpoint where they were interrupted; trees and neighbours start over. ValueError where
+    either holds no decision.
     """
     fitting, held = flatten(train, config.actions), flatten(tuning, config.actions)
     counts = action_counts(fitting[1], config.actions) + 1.0
@@ -62,7 +67,7 @@ def fit_behavior(
     elif config.kind == "nearest":
         scores = (fit_nearest(*fitting, base, config.neighbours, seed),)
     else:
-        scores = _networks(fitting, held, config, seed, progress)
+        scores = _networks(fitting, held, config, seed, Aids(progress, checkpoint, log))
     progress(1.0, "fitting the clinician")
     temperature, share = calibrate([member(held[0]) for member in scores], base, held[1])
     policy = BehaviorPolicy(scores, base, temperature, share)
@@ -71,20 +76,16 @@ def fit_behavior(
     return replace(policy, isotonic=fit_isotonic(policy.probs(held[0], None), held[1]))
 
 
-def _networks(train: Pairs, tuning: Pairs, config: BehaviorConfig, seed: int, progress: Progress) -> tuple[MLP, ...]:
+def _networks(train: Pairs, tuning: Pairs, config: BehaviorConfig, seed: int, aids: Aids) -> tuple[MLP, ...]:
     (obs, action), (tuning_obs, tuning_action) = train, tuning
     center, gain = _standard(obs)
     scaled = ((obs - center) * gain, action), ((tuning_obs - center) * gain, tuning_action)
     members = 1 if config.kind == "logistic" else config.members
     networks = []
     for k in range(members):
-
-        def report(done: float, k: int = k) -> None:
-            progress((k + done) / members, "fitting the clinician")
-
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1000 * seed + k)
-            network = _fit(*scaled, config, report)
+            network = fit_network(*scaled, config, aids.of_member(k, members))
         networks.append(_unscaled(network, center, gain))
     return tuple(networks)
 
@@ -115,44 +116,6 @@ def fit_nearest_agent(
 ) -> BehaviorPolicy:
     """Nearest neighbours, as an entry of AGENTS."""
     return fit_behavior_agent(source, replace(config, kind="nearest"), seed=seed, progress=progress)
-
-
-def _fit(train: Pairs, tuning: Pairs, config: BehaviorConfig, report: Callable[[float], None]) -> MLP:
-    """One network by maximal likelihood: the averaged weights of the epoch with the best tuning likelihood."""
-    obs, action = train
-    hidden = config.hidden if config.kind == "network" else ()
-    module = sequential((obs.shape[1], *hidden, config.actions), ACTIVATION).to(obs.device)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    averaged, size = copy.deepcopy(module), _batch_size(len(obs), config.batch_size)
-    best, kept, waited, updates = float("inf"), MLP.of(averaged, ACTIVATION), 0, 0
-    for epoch in range(config.epochs):
-        for rows in torch.split(torch.randperm(len(obs)).to(obs.device), size):
-            optimizer.zero_grad(set_to_none=True)
-            nn.functional.cross_entropy(module(obs[rows]), action[rows]).backward()
-            optimizer.step()
-            updates += 1
-            _average(averaged, module, min(config.averaging, updates / (updates + 10)))
-        candidate = MLP.of(averaged, ACTIVATION)
-        loss = float(nn.functional.cross_entropy(candidate(tuning[0]), tuning[1]))
-        waited = 0 if loss < best else waited + 1
-        if loss < best:
-            best, kept = loss, candidate
-        report((epoch + 1) / config.epochs)
-        if waited >= config.patience:
-            break
-    report(1.0)
-    return kept
-
-
-def _batch_size(decisions: int, most: int) -> int:
-    return max(16, min(most, decisions // 20))
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, module: nn.Module, decay: float) -> None:
-    """Running mean of the weights along the path (Polyak & Juditsky 1992): lower and better calibrated loss."""
-    for mean, weight in zip(averaged.parameters(), module.parameters(), strict=True):
-        mean.lerp_(weight, 1 - decay)
 
 
 def _standard(obs: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from posology.agents.dueling import DuelingNetwork, double_target
 from posology.agents.gaussian import GaussianPolicy
 from posology.agents.implicit_q import ImplicitQConfig, expectile_loss, fit_implicit_q
 from posology.agents.mlp import MLP
-from posology.agents.offline import Draws, Schedule, learn_until
+from posology.agents.offline import Draws, Schedule, Told, learn_until
 from posology.agents.records import LoggedData
 from posology.agents.replay import best_allowed, replay_of
 from posology.agents.save import save_policy
@@ -216,7 +216,9 @@ def test_learning_stops_by_tuning_patients_and_keeps_the_best():
         return heard[-1]
 
     plan = Schedule(epochs=6, updates=1, batch_size=4, patience=3)
-    learn_until(update, criterion, {"m": module}, rows=10, schedule=plan, seed=0, told=(silent, ""), checkpoint=NOWHERE)
+    learn_until(
+        update, criterion, {"m": module}, rows=10, schedule=plan, seed=0, told=Told(silent, ""), checkpoint=NOWHERE
+    )
     assert heard == [3.0, 1.0, 2.0, 2.0, 2.0] and module.bias.item() == 1.0
 
 
