@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..contracts import Decisions, Spec, Trajectories, Treatment
+    from .pictures import Sight
     from .rewards import Reward
     from .sb3_vec import SB3VecEnv
 
 # Name of each environment -> "module:function" in this folder; the function's keywords are the environment's options.
 ENVS: dict[str, str] = {
     "posology/Sepsis-v0": "sepsis:sepsis",
+    "posology/SepsisImaging-v0": "sepsis_imaging:sepsis_imaging",
     "posology/Propofol-v0": "propofol:propofol",
     "posology/Glucose-v0": "glucose:glucose",
     "posology/HIV-v0": "hiv:hiv",
@@ -67,9 +69,13 @@ def sb3_env(
     seed: int | None = None,
     privileged: bool = False,
     device: str = "cpu",
+    observation: Sight = "vector",
     **options: object,
 ) -> SB3VecEnv:
-    """A Stable-Baselines3 `VecEnv` of `num_envs` patients: an environment's name with its options, or a treatment."""
+    """A Stable-Baselines3 `VecEnv` of `num_envs` patients: an environment's name with its options, or a treatment.
+
+    `observation="image"` shows the last picture too, where the patients have some.
+    """
     from .sb3_vec import SB3VecEnv
 
-    return SB3VecEnv(env, num_envs, seed=seed, privileged=privileged, device=device, **options)
+    return SB3VecEnv(env, num_envs, seed=seed, privileged=privileged, device=device, observation=observation, **options)

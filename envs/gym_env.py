@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..contracts import PatientState, Treatment
 from ..trajectories.ward import Ward, asked, decide
@@ -17,7 +16,7 @@ from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
 from .observation import BOUND
-from .pictures import Pictured, pictured
+from .pictures import Pictured, Sight, fresh, one, pictured, seen
 from .render_screen import MODES, Screen
 from .render_style import FRAMES_PER_SECOND
 
@@ -44,11 +43,11 @@ class PatientEnv(gymnasium.Env[Any, Any]):
         privileged: bool = False,
         device: str = "cpu",
         render_mode: str | None = None,
-        observation: Literal["vector", "image"] = "vector",
+        observation: Sight = "vector",
         **options: object,
     ) -> None:
         self.treatment = treatment_of(ENVS, env, options)
-        self._pictured = pictured(self.treatment) if observation == "image" else None
+        self._pictured = pictured(self.treatment, observation)
         self.privileged = privileged
         self.device = device
         self.render_mode = render_mode
@@ -81,10 +80,10 @@ class PatientEnv(gymnasium.Env[Any, Any]):
         if self._screen is not None:
             self._screen.follow(ward.state, step)
         info = {
-            "costs": _array(step.costs[0]),
-            "dose": _array(step.dose[0]),
+            "costs": fresh(step.costs[0]),
+            "dose": fresh(step.dose[0]),
             "outcome": int(step.state.outcome),
-            **{name: _array(value[0]) for name, value in asked(step).items()},
+            **{name: fresh(value[0]) for name, value in asked(step).items()},
             **self._hidden(step.state),
         }
         return self._observe(step.state), float(step.reward), terminated, truncated, info
@@ -110,14 +109,10 @@ class PatientEnv(gymnasium.Env[Any, Any]):
         return int(self.np_random.integers(1 << 62))
 
     def _observe(self, state: PatientState) -> Any:
-        vector = _array(self.treatment.observe(state)[0])
-        if self._pictured is None:
-            return vector
-        age = _array(self._pictured.picture_age(state) / 24)
-        return {"image": _array(self._pictured.pictures(state)), "age": age, "vector": vector}
+        return one(seen(self._pictured, state, self.treatment.observe(state)), 0)
 
     def _hidden(self, state: PatientState) -> dict[str, Any]:
-        return {"privileged": _array(state.memory[0])} if self.privileged else {}
+        return {"privileged": fresh(state.memory[0])} if self.privileged else {}
 
 
 def observation_space(treatment: Treatment, pictures: Pictured | None = None) -> spaces.Space[Any]:
@@ -144,10 +139,4 @@ def masks(treatment: Treatment, state: PatientState) -> NDArray[np.bool_]:
     if allowed is None:
         return np.ones((len(state), treatment.actions), dtype=np.bool_)
     array: NDArray[np.bool_] = allowed.cpu().numpy()
-    return array
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    """A fresh array: nothing that the shell keeps can be changed through it."""
-    array: NDArray[Any] = tensor.cpu().numpy().copy()
     return array

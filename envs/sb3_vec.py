@@ -18,6 +18,7 @@ from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
 from .gym_env import action_space, masks, observation_space
+from .pictures import Sight, one, pictured, seen
 
 Array = NDArray[Any]
 Indices = None | int | Iterable[int]
@@ -28,7 +29,8 @@ class SB3VecEnv(VecEnv):
 
     Every info holds the step's `costs` (J,); a row that ended also `terminal_observation`, its `outcome` and
     `episode` (return `r`, length `l`), as SB3's monitor would give them. `TimeLimit.truncated` is set only where the
-    treatment says that value goes on beyond the horizon.
+    treatment says that value goes on beyond the horizon. With `observation="image"` observations are dictionaries, as
+    those of `PatientEnv`, whose arrays lead with B: what `MultiInputPolicy` reads.
     """
 
     def __init__(
@@ -39,22 +41,25 @@ class SB3VecEnv(VecEnv):
         seed: int | None = None,
         privileged: bool = False,
         device: str = "cpu",
+        observation: Sight = "vector",
         **options: object,
     ) -> None:
         self.treatment = treatment_of(ENVS, env, options)
+        self._pictured = pictured(self.treatment, observation)
         self.privileged = privileged
         self.device = device
         self._ward: Ward | None = None
         self._actions: Array | None = None
         self._entropy = np.random.default_rng()
-        super().__init__(num_envs, observation_space(self.treatment), action_space(self.treatment))
+        space = observation_space(self.treatment, self._pictured)
+        super().__init__(num_envs, space, action_space(self.treatment))
         self._return = np.zeros(num_envs)
         self._length = np.zeros(num_envs, dtype=np.int64)
         if seed is not None:
             self.seed(seed)
 
     @torch.no_grad()
-    def reset(self) -> Array:
+    def reset(self) -> Any:
         """Admit a patient in every bed: the first of each seed given since the last reset, else the next."""
         self._ward = readmit(self.treatment, self._ward, self._seeds, self._draw, device=self.device)
         self._reset_seeds()
@@ -62,15 +67,14 @@ class SB3VecEnv(VecEnv):
         self._return[:] = 0
         self._length[:] = 0
         self._note_admitted(range(self.num_envs))
-        obs: Array = self.treatment.observe(self._ward.state).cpu().numpy()
-        return obs
+        return seen(self._pictured, self._ward.state, self.treatment.observe(self._ward.state))
 
     def step_async(self, actions: Array) -> None:
         """Take the actions (B,); the work is done in `step_wait`."""
         self._actions = actions
 
     @torch.no_grad()
-    def step_wait(self) -> tuple[Array, Array, Array, list[dict[str, Any]]]:
+    def step_wait(self) -> tuple[Any, Array, Array, list[dict[str, Any]]]:
         """One decision in every bed: obs (B, O), rewards (B,), dones (B,), infos."""
         if self._ward is None or self._actions is None:
             raise RuntimeError("expected patients in care and actions for them: call reset(), then step_async()")
@@ -91,15 +95,16 @@ class SB3VecEnv(VecEnv):
         rows = np.flatnonzero(done)
         if len(rows):
             self._close_stays(result, rows, infos)
-        return result.obs.cpu().numpy(), reward, done, infos
+        return seen(self._pictured, result.ward.state, result.obs), reward, done, infos
 
     def _close_stays(self, result: Round, rows: Array, infos: list[dict[str, Any]]) -> None:
-        last = result.final_obs.cpu().numpy()[rows]
+        ended = torch.from_numpy(rows).to(result.done.device)
+        last = seen(self._pictured, result.step.state.rows(ended), result.final_obs[ended])
         outcome = result.step.state.outcome.cpu().numpy()
         truncated = result.step.truncated.cpu().numpy()
         for i, row in enumerate(rows.tolist()):
             info = infos[row]
-            info["terminal_observation"] = last[i]
+            info["terminal_observation"] = one(last, i)
             info["outcome"] = int(outcome[row])
             info["episode"] = {"r": float(self._return[row]), "l": int(self._length[row]), "t": 0.0}
             if self.treatment.bootstrap_at_horizon and truncated[row]:

@@ -18,16 +18,18 @@ from . import ENVS
 from .admissions import action_tensor, readmit, row_seeds
 from .build import treatment_of
 from .gym_env import action_space, masks, observation_space
+from .pictures import Sight, fresh, one, pictured, seen
 
 Array = NDArray[Any]
 
 
-class PatientVectorEnv(VectorEnv[Array, Array, Array]):
+class PatientVectorEnv(VectorEnv[Any, Array, Array]):
     """B beds under SAME_STEP autoreset: a bed whose stay ends is filled within the same step.
 
     `reset(seed=s)` seeds row i with s + i, and every row equals the single environment of its seed. `infos` holds
     `costs` (B, J), `dose` (B, U) and `outcome` (B,) of the step for all rows; rows that ended also have `final_obs`
-    and `final_info`. `privileged` in `infos` is the memory (B, M) after the autoreset.
+    and `final_info`. `privileged` in `infos` is the memory (B, M) after the autoreset. With `observation="image"`
+    observations are dictionaries, as those of `PatientEnv`, whose arrays lead with B.
     """
 
     def __init__(
@@ -37,14 +39,16 @@ class PatientVectorEnv(VectorEnv[Array, Array, Array]):
         *,
         privileged: bool = False,
         device: str = "cpu",
+        observation: Sight = "vector",
         **options: object,
     ) -> None:
         self.treatment = treatment_of(ENVS, env, options)
+        self._pictured = pictured(self.treatment, observation)
         self.num_envs = num_envs
         self.privileged = privileged
         self.device = device
         self.metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
-        self.single_observation_space = observation_space(self.treatment)
+        self.single_observation_space = observation_space(self.treatment, self._pictured)
         self.single_action_space = action_space(self.treatment)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -53,7 +57,7 @@ class PatientVectorEnv(VectorEnv[Array, Array, Array]):
     @torch.no_grad()
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Admit a patient in every bed, or in those where `options["reset_mask"]` (B,) bool is true."""
         super().reset(seed=seed if isinstance(seed, int) else None)
         ward = readmit(self.treatment, self._ward, row_seeds(seed, self.num_envs), self._entropy, device=self.device)
@@ -62,10 +66,11 @@ class PatientVectorEnv(VectorEnv[Array, Array, Array]):
             rows = torch.as_tensor(self._checked(mask), device=self.device).nonzero()[:, 0]
             ward = put(self._ward, rows, _pick(ward, rows))
         self._ward = ward
-        return self.treatment.observe(ward.state).cpu().numpy(), self._hidden(ward.state)
+        obs = seen(self._pictured, ward.state, self.treatment.observe(ward.state))
+        return obs, self._hidden(ward.state)
 
     @torch.no_grad()
-    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+    def step(self, actions: Array) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """One decision in every bed."""
         if self._ward is None:
             raise RuntimeError("expected patients in care: call reset() first")
@@ -77,7 +82,8 @@ class PatientVectorEnv(VectorEnv[Array, Array, Array]):
         if bool(result.done.any()):
             infos |= self._final(result)
         terminated, truncated = step.terminated.cpu().numpy(), step.truncated.cpu().numpy()
-        return result.obs.cpu().numpy(), step.reward.double().cpu().numpy(), terminated, truncated, infos
+        obs = seen(self._pictured, result.ward.state, result.obs)
+        return obs, step.reward.double().cpu().numpy(), terminated, truncated, infos
 
     @torch.no_grad()
     def action_masks(self) -> NDArray[np.bool_]:
@@ -89,10 +95,11 @@ class PatientVectorEnv(VectorEnv[Array, Array, Array]):
     def _final(self, result: Round) -> dict[str, Any]:
         """Last observations as an array of objects, as Gymnasium does, and the info of the rows that ended."""
         done = result.done.cpu().numpy()
-        last = result.final_obs.cpu().numpy()
+        rows = result.done.nonzero()[:, 0]
+        last = seen(self._pictured, result.step.state.rows(rows), result.final_obs[rows])
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for row in np.flatnonzero(done):
-            final_obs[row] = last[row].copy()
+        for place, row in enumerate(rows.tolist()):
+            final_obs[row] = one(last, place)
         info = {**_info(result.step), **self._hidden(result.step.state)}
         info |= {name: done.copy() for name in info if name.startswith("_")}
         return {"final_obs": final_obs, "_final_obs": done, "final_info": info, "_final_info": done.copy()}
@@ -123,4 +130,4 @@ def _info(step: Step) -> dict[str, Any]:
 
 def _masked(name: str, tensor: Tensor) -> dict[str, Any]:
     """A column of infos with Gymnasium's mask of the rows that have it: a fresh copy of both."""
-    return {name: tensor.cpu().numpy().copy(), f"_{name}": np.ones(len(tensor), dtype=np.bool_)}
+    return {name: fresh(tensor), f"_{name}": np.ones(len(tensor), dtype=np.bool_)}

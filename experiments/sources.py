@@ -69,6 +69,14 @@ SOURCES = {
         rules=(_OBSERVABLE_RULE,),
         options=MappingProxyType({"interval_hours": 1.0, "horizon": 72}),
     ),
+    "sepsis_imaging": KnownTruth(
+        environment="posology/SepsisImaging-v0",
+        clinician="sepsis_clinician:SepsisClinician",
+        task="sepsis_imaging_simulated",
+        memory="sepsis_film_orders:COLUMN",
+        model="composite sepsis model, seen on chest films",
+        rules=(_OBSERVABLE_RULE,),
+    ),
     "tumor": KnownTruth(
         environment="posology/Tumor-v0",
         clinician="tumor_clinician:TumorClinician",

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "sepsis": "sepsis:Sepsis",
+    "sepsis_imaging": "sepsis_imaging:SepsisImaging",
     "tumor": "tumor:Tumor",
+    "tumor_imaging": "tumor_imaging:TumorImaging",
     "tumor_benchmark": "tumor_benchmark:TumorBenchmark",
     "hiv": "hiv:HIV",
     "glucose": "glucose:Glucose",

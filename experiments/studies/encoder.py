@@ -1,7 +1,8 @@
 """The imaging encoder: trained on rendered scans, judged on others by size, place and scanner, and moved to another.
 
 `python -m posology.experiments.studies.encoder` writes docs/encoder.json, the tables in docs/imaging.md,
-docs/figures/encoder_masks.png, and, with `--ship`, the weights that `posology/TumorImaging-v0` reads.
+docs/figures/encoder_masks.png, and, with `--ship`, the weights that `posology/Tumor-v0` reads with `imaging=True`. What
+was found under the same settings is kept; with `--shipped` what is missing is found with the package's weights.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ...patient_models.imaging.adaptation import align_statistics, few_shot
 from ...patient_models.imaging.encoder import ENCODER, WEIGHTS, Encoder, load_encoder
 from ...patient_models.imaging.encoder_training import EncoderTraining, Rendered, train_encoder
 from ...patient_models.imaging.render import Scanner
-from ...patient_models.imaging.shipped import SHIPPED
+from ...patient_models.imaging.shipped import SHIPPED, shipped_encoder
 from ...patient_models.imaging.threshold import threshold_mask
 from ...patient_models.imaging.unet import UNetConfig
 from ..stages import write_text
@@ -46,25 +47,17 @@ def main(
     deep_steps: Annotated[int, typer.Option(min=1, help="Training steps in three dimensions.")] = 250,
     count: Annotated[int, typer.Option(min=32, help="Scans for each line of the tables.")] = 200,
     ship: Annotated[bool, typer.Option("--ship", help="Copy the weights into the package.")] = False,
+    shipped: Annotated[bool, typer.Option("--shipped", help="Judge the package's weights; train nothing.")] = False,
 ) -> None:
     """Train, judge and adapt the encoder."""
     torch.set_num_threads(1)
     console = Console()
     (docs / "figures").mkdir(parents=True, exist_ok=True)
-    flat = _trained(work / "encoder_2d", UNetConfig(), Rendered(OLD), EncoderTraining(steps=steps), rounds)
-    deep_source = Rendered(OLD, slices=16, smallest=2.0, largest=7.0)
-    deep_training = EncoderTraining(deep_steps, batch=6, learning_rate=1e-2, calibration=64)
-    deep = _trained(work / "encoder_3d", DEEP, deep_source, deep_training, 1)
-    parts: dict[str, Callable[[], list[Scores]]] = {
-        "kinds": lambda: [*_by_size(flat, count), *_by_place(flat, count), *_by_scanner(flat, count)],
-        "baseline": lambda: (
-            [_score("all sizes", threshold_mask, Rendered(OLD), count)]
-            + [_score(f"{a:g} to {b:g} cm", threshold_mask, Rendered(OLD, a, b), count) for a, b in SIZES]
-            + [_score("on the wall", threshold_mask, Rendered(replace(OLD, wall=1.0), 1.5, 6.0), count)]
-        ),
-        "adapted": lambda: _adapted(flat, count),
-        "deep": lambda: [_score("stacks of 16 slices, 2 to 7 cm", deep, deep_source, max(32, count // 4))],
-    }
+    flat = shipped_encoder()
+    if not shipped:
+        flat = _trained(work / "encoder_2d", UNetConfig(), Rendered(OLD), EncoderTraining(steps=steps), rounds)
+
+    parts = _parts(flat, count, lambda: _stacks(work / "encoder_3d", deep_steps, count))
     settings = {"steps": steps, "rounds": rounds, "deep_steps": deep_steps, "count": count}
     found = _kept(docs / "encoder.json", settings)
     for name, compute in parts.items():
@@ -77,10 +70,32 @@ def main(
         write_text(docs / "encoder.json", json.dumps(found, indent=1) + "\n")
     _page(docs / "imaging.md", found)
     _picture(docs / "figures" / "encoder_masks.png", flat)
-    if ship:
+    if ship and not shipped:
         SHIPPED.mkdir(exist_ok=True)
         for name in (ENCODER, WEIGHTS):
             shutil.copyfile(work / "encoder_2d" / f"round_{rounds - 1}" / name, SHIPPED / name)
+
+
+def _parts(flat: Encoder, count: int, stacks: Callable[[], list[Scores]]) -> dict[str, Callable[[], list[Scores]]]:
+    """What computes the lines of each part of the tables."""
+    return {
+        "kinds": lambda: [*_by_size(flat, count), *_by_place(flat, count), *_by_scanner(flat, count)],
+        "contrasts": lambda: _by_contrast(flat, count),
+        "baseline": lambda: [*_by_size(threshold_mask, count), *_by_place(threshold_mask, count)[1:]],
+        "baseline_kinds": lambda: [
+            *_by_place(threshold_mask, count)[:1],
+            *_by_scanner(threshold_mask, count),
+            *_by_contrast(threshold_mask, count),
+        ],
+        "adapted": lambda: _adapted(flat, count),
+        "deep": stacks,
+    }
+
+
+def _stacks(folder: Path, steps: int, count: int) -> list[Scores]:
+    source, training = Rendered(OLD, slices=16, smallest=2.0, largest=7.0), EncoderTraining(steps, batch=6)
+    deep = _trained(folder, DEEP, source, replace(training, learning_rate=1e-2, calibration=64), 1)
+    return [_score("stacks of 16 slices, 2 to 7 cm", deep, source, max(32, count // 4))]
 
 
 def _kept(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -102,24 +117,27 @@ def _trained(folder: Path, config: UNetConfig, source: Rendered, training: Encod
     return encoder
 
 
-def _score(label: str, who: Encoder | Callable[[Tensor], Tensor], source: Rendered, count: int) -> Scores:
+Reader = Encoder | Callable[[Tensor], Tensor]
+
+
+def _score(label: str, who: Reader, source: Rendered, count: int) -> Scores:
     return scores(label, who, source(count, torch.Generator().manual_seed(HELD_OUT)))
 
 
-def _by_size(encoder: Encoder, count: int) -> list[Scores]:
-    return [_score("all sizes", encoder, Rendered(OLD), count)] + [
-        _score(f"{low:g} to {high:g} cm", encoder, Rendered(OLD, low, high), count) for low, high in SIZES
+def _by_size(who: Reader, count: int) -> list[Scores]:
+    return [_score("all sizes", who, Rendered(OLD), count)] + [
+        _score(f"{low:g} to {high:g} cm", who, Rendered(OLD, low, high), count) for low, high in SIZES
     ]
 
 
-def _by_place(encoder: Encoder, count: int) -> list[Scores]:
+def _by_place(who: Reader, count: int) -> list[Scores]:
     return [
-        _score(label, encoder, Rendered(replace(OLD, wall=wall), 1.5, 6.0), count)
+        _score(label, who, Rendered(replace(OLD, wall=wall), 1.5, 6.0), count)
         for label, wall in (("within the lung", 0.0), ("on the wall", 1.0))
     ]
 
 
-def _by_scanner(encoder: Encoder, count: int) -> list[Scores]:
+def _by_scanner(who: Reader, count: int) -> list[Scores]:
     kinds = {
         "twice the noise": replace(OLD, noise=36.0),
         "slices of 1.5 cm": replace(OLD, thickness=1.5),
@@ -127,7 +145,14 @@ def _by_scanner(encoder: Encoder, count: int) -> list[Scores]:
         "soft kernel": replace(OLD, blur=1.0),
         "another scanner": NEW,
     }
-    return [_score(label, encoder, Rendered(scanner), count) for label, scanner in kinds.items()]
+    return [_score(label, who, Rendered(scanner), count) for label, scanner in kinds.items()]
+
+
+def _by_contrast(who: Reader, count: int) -> list[Scores]:
+    return [
+        _score(f"{label}, 1.5 to 6 cm", who, Rendered(replace(OLD, contrast=contrast), 1.5, 6.0), count)
+        for label, contrast in (("four fifths of the contrast", 0.8), ("three fifths", 0.6), ("two fifths", 0.4))
+    ]
 
 
 def _adapted(encoder: Encoder, count: int) -> list[Scores]:
@@ -144,7 +169,11 @@ def _adapted(encoder: Encoder, count: int) -> list[Scores]:
 
 def _page(path: Path, found: dict[str, Any]) -> None:
     text = path.read_text(encoding="utf-8") if path.is_file() else "# Images as part of the state\n"
-    parts = {name: lines_of(found[name]) for name in ("kinds", "baseline", "adapted", "deep")}
+    whole = found | {
+        "kinds": found["kinds"] + found["contrasts"],
+        "baseline": found["baseline"] + found["baseline_kinds"],
+    }
+    parts = {name: lines_of(whole[name]) for name in ("kinds", "baseline", "adapted", "deep")}
     if "real" in found:
         parts["real"] = real_lines(found["real"])
     for name, lines in parts.items():

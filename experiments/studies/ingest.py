@@ -38,7 +38,7 @@ def measure(path: Path, task_name: str, reader: str) -> Result:
     import pyarrow.parquet as pq
 
     logging.disable(logging.WARNING)
-    task, before = load_task(task_name), _peak()
+    task, before = load_task(task_name), peak_memory()
     wall, cpu = time.perf_counter(), time.process_time()
     stays = 0
     if reader == "posology":
@@ -47,7 +47,14 @@ def measure(path: Path, task_name: str, reader: str) -> Result:
         stays = len(read_with_pandas(path, task)[0])
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     rows = sum(pq.read_metadata(file).num_rows for file in shards(path))
-    found = {"rows": rows, "shards": len(shards(path)), "stays": stays, "wall": wall, "cpu": cpu, "peak_mb": _peak()}
+    found = {
+        "rows": rows,
+        "shards": len(shards(path)),
+        "stays": stays,
+        "wall": wall,
+        "cpu": cpu,
+        "peak_mb": peak_memory(),
+    }
     return found | {"start_mb": before}
 
 
@@ -158,7 +165,7 @@ def _median(runs: list[Result], key: str) -> float:
     return float(statistics.median(run[key] for run in runs))
 
 
-def _peak() -> float:
+def peak_memory() -> float:
     """Peak of this process's own resident memory in MB."""
     status = Path("/proc/self/status")
     if status.exists():  # what getrusage says outlives the parent's exec, and so may be the parent's

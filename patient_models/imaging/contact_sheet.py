@@ -23,6 +23,7 @@ def contact_sheet(
     titles: Sequence[str] = (),
     columns: int = 8,
     window: tuple[float, float] = WINDOW,
+    dots: int = 100,
 ) -> Path:
     """Write pictures hu (B, H, W) as a PNG, the outline of mask and of another mask (B, H, W) over each; the path."""
     rows = -(-len(hu) // columns)
@@ -40,7 +41,7 @@ def contact_sheet(
             axis.set_title(titles[number], fontsize=7, pad=2)
     figure.subplots_adjust(0.005, 0.005, 0.995, 0.96 if titles else 0.995, 0.03, 0.13 if titles else 0.03)
     partial = path.with_suffix(".tmp.png")
-    figure.savefig(partial, dpi=100)
+    figure.savefig(partial, dpi=dots)
     plt.close(figure)
     partial.replace(path)
     return path

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from .network_files import file_names, read_text, read_weights, write_network
 from .unet import LEAST_DIAMETER, LEAST_VOLUME, UNet, UNetConfig
 
-ENCODER, WEIGHTS = "encoder.json", "encoder.safetensors"
+NAME = "encoder"
+ENCODER, WEIGHTS = file_names(NAME)
 _BATCH = 64
 
 
@@ -61,36 +61,17 @@ class Encoder:
 
     def save(self, folder: str | Path) -> Path:
         """Write the encoder into `folder`, made if needed; FileExistsError where one already lies there."""
-        folder = Path(folder)
-        if (folder / ENCODER).exists():
-            raise FileExistsError(f"{folder} already holds an encoder; remove it or choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-        save_file(weights, folder / WEIGHTS)
         text = {"kind": "unet", "config": asdict(self.config), "calibration": list(self.calibration)}
-        draft = folder / (ENCODER + ".draft")  # the text comes last: a folder with it is whole
-        draft.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
-        draft.replace(folder / ENCODER)
-        return folder
+        return write_network(folder, NAME, self.network, text)
 
 
 def load_encoder(folder: str | Path) -> Encoder:
     """What `Encoder.save` wrote; FileNotFoundError or ValueError say what is missing or does not fit."""
-    folder = Path(folder)
-    for name in (ENCODER, WEIGHTS):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no encoder: {name} is missing")
-    text = json.loads((folder / ENCODER).read_text(encoding="utf-8"))
-    if text.get("kind") != "unet":
-        raise ValueError(f"{folder / ENCODER}: expected an encoder of kind 'unet', got {text.get('kind')!r}")
+    text = read_text(folder, NAME, "unet")
     shape: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in text["config"].items()}
-    network = UNet(UNetConfig(**shape))
-    try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except RuntimeError as error:
-        raise ValueError(f"{folder / WEIGHTS} does not fit {ENCODER}: train and save the encoder anew") from error
+    network = read_weights(folder, NAME, UNet(UNetConfig(**shape)))
     first, second = text["calibration"]
-    return Encoder(network.eval(), (float(first), float(second)))
+    return Encoder(network, (float(first), float(second)))
 
 
 def _join(parts: list[Encoding]) -> Encoding:

@@ -34,10 +34,12 @@ class Scanner:
     offset: float = 0.0  # HU added
     gain: float = 1.0  # on HU above air
     wall: float = 0.35  # share of patients whose lesion touches the chest wall or the mediastinum
+    contrast: float = 1.0  # of the lesion with the lung: below 1 air is left in it, as in ground glass
 
     def __post_init__(self) -> None:
-        if not (self.noise >= 0 and self.thickness > 0 and 0 <= self.blur <= 1 and 0 <= self.wall <= 1):
-            raise ValueError(f"expected noise >= 0, thickness > 0 and blur and wall in 0..1, got {self}")
+        shares = (self.blur, self.wall, self.contrast)
+        if not (self.noise >= 0 and self.thickness > 0 and all(0 <= share <= 1 for share in shares)):
+            raise ValueError(f"expected noise >= 0, thickness > 0 and blur, wall and contrast in 0..1, got {self}")
 
 
 class Scans(NamedTuple):
@@ -71,7 +73,7 @@ def _some(lesions: Lesions, scanner: Scanner, levels: tuple[float, ...] | None) 
     share, depth = _shares(placed, scanner.thickness, levels or (0.0,))
     share = share * bank.body[placed.chest][:, None]
     lung = bank.hu[placed.chest][:, None]
-    hu = torch.lerp(lung + HALO * _halo(depth, lung), _inside(placed, depth, lesions), share)
+    hu = torch.lerp(lung + HALO * _halo(depth, lung), _inside(placed, depth, lesions), share * scanner.contrast)
     hu = _detected(hu, bits(lesions.key), scanner)
     mask = share > 0.5
     if levels is None:

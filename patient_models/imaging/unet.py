@@ -53,8 +53,8 @@ class UNet(nn.Module):
         transposed = nn.ConvTranspose2d if config.dimensions == 2 else nn.ConvTranspose3d
         c = config.channels
         self.stem = conv(1, c[0], 4, 2, 1)
-        self.down = nn.ModuleList(_block(config.dimensions, a, b) for a, b in zip((c[0], *c), c, strict=False))
-        self.up = nn.ModuleList(_block(config.dimensions, a + b, a) for a, b in zip(c[:-1], c[1:], strict=True))
+        self.down = nn.ModuleList(block(config.dimensions, a, b) for a, b in zip((c[0], *c), c, strict=False))
+        self.up = nn.ModuleList(block(config.dimensions, a + b, a) for a, b in zip(c[:-1], c[1:], strict=True))
         self.mask = transposed(c[0], 1, 4, 2, 1)
         self.describe = nn.Sequential(nn.Linear(2 * c[-1] + 2, 48), nn.ReLU(), nn.Linear(48, config.embedding))
         self.size = nn.Linear(config.embedding + 2, 4)
@@ -69,8 +69,8 @@ class UNet(nn.Module):
         if hu.dim() == 4:
             hu = hu.contiguous(memory_format=torch.channels_last)
         x, kept = self.stem(scaled(hu)), []
-        for level, block in enumerate(self.down):
-            x = block(x if level == 0 else _halved(x))
+        for level, layers in enumerate(self.down):
+            x = layers(x if level == 0 else halved(x))
             kept.append(x)
         deepest = x
         for level in reversed(range(levels - 1)):
@@ -99,7 +99,8 @@ def scaled(hu: Tensor) -> Tensor:
     return ((hu - low) * (2 / (high - low)) - 1).clamp(-1, 1)
 
 
-def _block(dimensions: int, inputs: int, outputs: int) -> nn.Sequential:
+def block(dimensions: int, inputs: int, outputs: int) -> nn.Sequential:
+    """Two convolutions, each with batch normalisation and a rectifier."""
     conv, norm = (nn.Conv2d, nn.BatchNorm2d) if dimensions == 2 else (nn.Conv3d, nn.BatchNorm3d)
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
@@ -107,7 +108,8 @@ def _block(dimensions: int, inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _halved(x: Tensor) -> Tensor:
+def halved(x: Tensor) -> Tensor:
+    """Pictures (B, C, [D,] H, W) of half the resolution."""
     return F.max_pool2d(x, 2) if x.dim() == 4 else F.max_pool3d(x, 2)
 
 

@@ -102,9 +102,10 @@ def lstm():
 
 
 CONTINUOUS, LSTM = "posology/Sepsis-v0 with continuous doses", "posology/Learned-v0 with an LSTM"
+SCANS = "posology/Tumor-v0 with scans"
 
 
-@pytest.fixture(params=[*ENVS, LSTM, f"{LSTM} and its belief", CONTINUOUS])
+@pytest.fixture(params=[*ENVS, LSTM, f"{LSTM} and its belief", CONTINUOUS, SCANS])
 def case(request):
     return request.param
 
@@ -122,6 +123,8 @@ def options(case, request):
         return {"model": request.getfixturevalue("lstm"), "penalty": 0.1, "belief": case != LSTM}
     if case == CONTINUOUS:
         return {"action": "continuous"}
+    if case == SCANS:
+        return {"imaging": True}
     return {"model": ToyPatient()} if case == "posology/Learned-v0" else {}
 
 

@@ -95,7 +95,10 @@ def test_knobs_of_the_scanner() -> None:
     small = lesions(200, 0.8, 1.6)
     thick, thin = (render(small, Scanner(noise=0.0, thickness=t)).mask.sum() for t in (1.0, 0.1))
     assert thick < 0.95 * thin
-    for wrong in ({"noise": -1.0}, {"thickness": 0.0}, {"wall": 2.0}):
+    solid, faint = (render(some, Scanner(noise=0.0, wall=0.0, contrast=c)) for c in (1.0, 0.4))
+    assert torch.equal(solid.mask, faint.mask)
+    assert solid.hu[solid.mask].median() > -20 and faint.hu[solid.mask].median() < -300
+    for wrong in ({"noise": -1.0}, {"thickness": 0.0}, {"wall": 2.0}, {"contrast": 1.5}):
         with pytest.raises(ValueError, match="thickness"):
             Scanner(**wrong)
 
