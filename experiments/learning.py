@@ -64,6 +64,45 @@ class Learned:
 
 def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int) -> Learned:
     """Fit everything, each part in a stage of its own; patients met in training are seeded from `first_seed`."""
+    known = grounds(config, run, cohort)
+    patient, behavior, logged = known.patient, known.behavior, known.logged
+    references = {name: _reference(name, cohort, run, config.seed) for name in REFERENCES}
+    trained = []
+    for penalty in (0.0, *config.ppo.penalties):
+        environment = simulator_of(config, cohort.task, patient, penalty, action=action_of(config.learner))
+        environment = shaped_of(config, environment) or environment
+        policy = learned_in(environment, config, run, known.start, penalty=penalty, first_seed=first_seed)
+        unsupported = unsupported_share(logged.tuning, levelled(policy, known.simulator.spec), behavior)
+        trained.append(Trained(penalty, policy, unsupported))
+    candidates = tuple(trained[1:])
+    chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
+    return Learned(
+        patient=patient,
+        references=references,
+        simulator=known.simulator,
+        train=logged.train,
+        behavior=behavior,
+        baselines=_baselines(logged.train, known.simulator.spec.actions),
+        free=trained[0],
+        candidates=candidates,
+        chosen=chosen,
+        offline={name: _offline(name, config, run, cohort, patient) for name in config.offline},
+    )
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What every learner of a run stands on."""
+
+    patient: LSTMEnsemble
+    simulator: Treatment
+    logged: LoggedData
+    behavior: BehaviorPolicy
+    start: NetworkPolicy  # the fitted clinician in PPO's own network
+
+
+def grounds(config: ExperimentConfig, run: Run, cohort: Cohort) -> Grounds:
+    """The learned patient, the fitted clinician and its imitation, each in a stage of its own."""
     train, tuning = cohort.splits["train"], cohort.splits["tuning"]
     settings = LSTMConfig(**config.simulator.model_dump())
 
@@ -74,32 +113,10 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
 
     patient = run.stage("simulator", fit_simulator, _load_patient)
     assert isinstance(patient, LSTMEnsemble)
-    references = {name: _reference(name, cohort, run, config.seed) for name in REFERENCES}
     simulator = simulator_of(config, cohort.task, patient)
     logged = LoggedData(decisions(simulator, train), decisions(simulator, tuning))
     behavior = _behavior(config, run, cohort, logged)
-    start = _start(run, logged, behavior, config.seed)
-    trained = []
-    for penalty in (0.0, *config.ppo.penalties):
-        environment = simulator_of(config, cohort.task, patient, penalty, action=action_of(config.learner))
-        environment = shaped_of(config, environment) or environment
-        policy = learned_in(environment, config, run, start, penalty=penalty, first_seed=first_seed)
-        unsupported = unsupported_share(logged.tuning, levelled(policy, simulator.spec), behavior)
-        trained.append(Trained(penalty, policy, unsupported))
-    candidates = tuple(trained[1:])
-    chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
-    return Learned(
-        patient=patient,
-        references=references,
-        simulator=simulator,
-        train=logged.train,
-        behavior=behavior,
-        baselines=_baselines(logged.train, simulator.spec.actions),
-        free=trained[0],
-        candidates=candidates,
-        chosen=chosen,
-        offline={name: _offline(name, config, run, cohort, patient) for name in config.offline},
-    )
+    return Grounds(patient, simulator, logged, behavior, _start(run, logged, behavior, config.seed))
 
 
 def simulator_of(
