@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..stages import write_text
+from .kill_learners import RESULTS as LEARNERS
+from .kill_learners import section as of_learners
 
 DOCS = Path("docs")
 COMMAND = "python -m posology.experiments.studies.kill"
@@ -20,9 +22,12 @@ a temporary folder and moved when it is whole, and is reused as long as its key 
 lists the stages: done, stale (and what changed), running, interrupted (and from where it will go on), waiting. The
 same `posology run` goes on; `--force` starts over; a second process in one run folder is refused.
 
-Posology’s own learners write a checkpoint as they go (`trajectories/checkpoint.py`): network, optimiser, random
-generator and the best epoch so far, bit by bit, so that an interrupted training ends with the very weights of an
-unbroken one. Stages of Stable-Baselines3 start over. Whatever was interrupted, the numbers of the report are the same.
+What learns here writes a checkpoint as it goes (`trajectories/checkpoint.py`): network, optimiser, random generator
+and the best epoch so far, bit by bit, so that an interrupted training ends with the very weights of an unbroken one.
+These are the simulator, the fitted clinician and its imitation, masked PPO, and every agent that learns from the
+records. Stages of Stable-Baselines3 (PPO, MaskablePPO, DQN, SAC) start over, and so does the evaluation. Whatever was
+interrupted, the numbers of the report are the same. The curves of training in `logs/` are written over from where the
+work goes on: a file holds one training.
 """
 
 
@@ -33,6 +38,9 @@ def write_page(docs: Path = DOCS) -> Path:
         raise FileNotFoundError(f"expected {docs / 'results'}/kill*.json: run `{COMMAND}` first")
     parts = [_TEXT, "## Killed at random moments\n"]
     parts += [_section(path, json.loads(path.read_text(encoding="utf-8"))) for path in found]
+    learners = docs / "results" / LEARNERS.name
+    if learners.is_file():
+        parts.append(of_learners(json.loads(learners.read_text(encoding="utf-8"))))
     write_text(docs / "interruptions.md", "\n".join(parts))
     return docs / "interruptions.md"
 
