@@ -24,6 +24,7 @@ def learned(
     *,
     model: str | Path | PatientModel,
     penalty: float = 0.0,
+    spared: float = 0.0,
     limit: float | None = None,
     worst: float = 0.0,
     following: Following | int = "stay",
@@ -40,12 +41,13 @@ def learned(
 ) -> Treatment:
     """A patient model, or the folder it was saved in, under its own spec and dose levels, or continuous doses.
 
-    With a positive `penalty`, each decision costs that much times the ensemble's disagreement; with a `limit`, one
-    of more disagreement ends the stay with reward `worst`; `following` says which member of an ensemble a row
-    follows. With `belief`, states carry what the model infers from what is observed, and the policy sees it. The
-    interval is the model's own step, or 4 h; with a rule of `visits` by name, it is the shortest one. The `reward`
-    is one of the table, `alive` and `died` are options of survival. Constraints are those known for the spec's
-    drugs; on records of ICU-Sepsis, inadmissible actions are masked as they are in its truth.
+    With a positive `penalty`, each decision costs that much times the ensemble's disagreement beyond what is
+    `spared`; with a `limit`, one of more disagreement ends the stay with reward `worst`; `following` says which
+    member of an ensemble a row follows. With `belief`, states carry what the model infers from what is observed,
+    and the policy sees it. The interval is the model's own step, or 4 h; with a rule of `visits` by name, it is the
+    shortest one. The `reward` is one of the table, `alive` and `died` are options of survival. Constraints are
+    those known for the spec's drugs; on records of ICU-Sepsis, inadmissible actions are masked as they are in its
+    truth.
     """
     patient = load_model(model) if isinstance(model, str | Path) else model
     hours = interval_hours if interval_hours is not None else patient.fixed_hours or 4.0
@@ -64,7 +66,7 @@ def learned(
     if patient.spec == ICU_SEPSIS:
         core = only_available(core, icu_sepsis())
     core = core if following == "stay" else by_member(core, following)
-    core = pessimistic(core, penalty) if penalty else core
+    core = pessimistic(core, penalty, spared=spared) if penalty else core
     core = core if limit is None else halted(core, limit, worst=worst)
     return with_belief(core, _believer(patient)) if belief else core
 

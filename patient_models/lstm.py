@@ -45,7 +45,7 @@ def fit_lstm(
     networks = []
     for k in range(config.members):
         generator = torch.Generator().manual_seed(seed * 1000 + k)
-        each = bootstrap_weights(train.subject, generator) if config.members > 1 else torch.ones(len(train))
+        each = bootstrap_weights(train.subject, generator) if config.bootstrap else torch.ones(len(train))
         used = torch.nonzero(each)[:, 0]
         seen = target if hidden is None else examples(setting.layout, hidden(train, generator))
         data = (seen.rows(used), each[used])

@@ -28,11 +28,12 @@ class LSTMConfig:
     batch_size: int = 64  # stays at most; fewer where an epoch would hold too few updates
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
+    bootstrap: bool = False  # each member from patients drawn anew, instead of from all of them
     bfloat16: bool = False  # the recurrence in half the bits, while training: faster where the processor knows them
     image_dropout: float = 0.0  # share of scans hidden from a member, so that a missing one is nothing new
 
     def __post_init__(self) -> None:
-        free = ("weight_decay", "bfloat16", "image_dropout")
+        free = ("weight_decay", "bootstrap", "bfloat16", "image_dropout")
         wrong = [name for name, value in vars(self).items() if value < (0 if name in free else 1e-9)]
         if wrong:
             raise ValueError(f"{', '.join(wrong)}: expected a positive number, got {self}")

@@ -6,6 +6,8 @@ from posology.envs import treatment
 from posology.envs.by_member import by_member
 from posology.envs.dose_treatment import DoseTreatment
 from posology.envs.halted import halted
+from posology.envs.pessimistic import pessimistic
+from posology.patient_models.usual_disagreement import usual_disagreement
 from posology.trajectories.noise import seeds
 from posology.trajectories.rollout import rollout
 from posology.trajectories.ward import open_ward
@@ -38,6 +40,35 @@ def test_a_policy_is_worth_less_where_stays_are_halted(toy, uniform):
 def test_nothing_is_halted_under_an_endless_limit(toy, uniform):
     core = DoseTreatment(toy, horizon=4)
     assert torch.equal(rollout(halted(core, 1e9), uniform, 50).returns, rollout(core, uniform, 50).returns)
+
+
+def test_what_is_usual_is_spared_and_only_the_rest_costs(toy):
+    core = DoseTreatment(toy, horizon=4)
+    state, action, noise = open_ward(core, seeds(0, 25)).state, torch.arange(25), torch.zeros(25, 5)
+    hours = core.interval(state, action)
+    plain = core.step(state, action, hours, noise)
+    unsure = toy.disagreement(state, plain.dose, hours)
+    usual = float(unsure.median())
+    cost = plain.reward - pessimistic(core, 2.0, spared=usual).step(state, action, hours, noise).reward
+    assert torch.allclose(cost, 2 * (unsure - usual).clamp_min(0), atol=1e-6)
+    assert (cost[unsure <= usual] == 0).all() and (cost[unsure > usual] > 0).all()
+    with pytest.raises(ValueError, match="spared disagreement of at least 0"):
+        pessimistic(core, 1.0, spared=-0.1)
+
+
+def test_usual_is_what_a_share_of_logged_decisions_stays_under(lstm, uniform):
+    core = DoseTreatment(lstm, horizon=5)
+    stays = rollout(core, uniform, 30, seed=4).trajectories
+    states, found = lstm.resume(stays), []
+    for number in range(30):
+        for t in range(int(stays.length[number])):
+            row = states.rows(torch.tensor([number * (stays.mask.shape[1] + 1) + t]))
+            found.append(float(lstm.disagreement(row, stays.dose[number, t][None], stays.hours[number, t][None])))
+    for share in (0.0, 0.9, 1.0):
+        expected = float(torch.tensor(found, dtype=torch.float64).quantile(share))
+        assert usual_disagreement(lstm, stays, share) == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match="at least one logged decision"):
+        usual_disagreement(lstm, stays.replace(mask=torch.zeros_like(stays.mask)), 0.5)
 
 
 @pytest.mark.parametrize(("limit", "worst", "said"), [(-1.0, 0.0, "at least 0"), (1.0, float("nan"), "finite")])
