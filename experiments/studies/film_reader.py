@@ -175,7 +175,7 @@ def _picture(path: Path, reader: FilmReader) -> None:
     grey = render_films(Films(opacity, anatomy, torch.randn(patients * shown, generator=generator)), USUAL).grey
     read = reader.read(grey)
     titles = [f"{o:.2f}, read {r:.2f} ± {s:.2f}" for o, r, s in zip(opacity, read.opacity, read.spread, strict=True)]
-    contact_sheet(path, film_bytes(grey).float(), titles=titles, columns=shown, window=(0.0, 255.0), dots=80)
+    contact_sheet(path, film_bytes(grey).float(), titles=titles, columns=shown, window=(0.0, 255.0), dots=74)
 
 
 if __name__ == "__main__":

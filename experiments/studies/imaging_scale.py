@@ -37,7 +37,7 @@ from .ingest import peak_memory
 from .patient_pages import put_block
 
 COMMAND = "python -m posology.experiments.studies.imaging_scale"
-COHORTS = {"tumor_imaging": 1200, "sepsis_imaging": 2500}  # patients, so that there are 10,000 pictures and more
+COHORTS = {"tumor_imaging": 1200, "sepsis_imaging": 2800}  # patients, so that there are 10,000 pictures and more
 FILES, PICTURES, ROUNDS = 10_000, 512, 5
 Found = dict[str, Any]
 

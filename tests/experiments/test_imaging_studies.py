@@ -2,10 +2,15 @@
 
 import torch
 from posology.agents.baselines import fixed_policy
+from posology.experiments.sources import clinician, true_treatment
 from posology.experiments.studies.encoder_real import real_lines
 from posology.experiments.studies.encoder_scores import lines_of, scores
+from posology.experiments.studies.film_course import course_lines, film_ages, film_counts
+from posology.experiments.studies.film_reader import USUAL, _line_through_grey, _score, film_lines
+from posology.experiments.studies.imaging_scale import COHORTS, _cohort, _files, scale_lines
 from posology.experiments.studies.imaging_value import BLIND_TO, ReadSizes, _core, blind, judged
 from posology.patient_models.imaging.encoder_training import Rendered
+from posology.patient_models.imaging.film_reader import shipped_film_reader
 from posology.patient_models.imaging.shipped import shipped_encoder
 from posology.patient_models.tumor import Tumor
 from posology.patient_models.tumor_imaging import TumorImaging
@@ -60,3 +65,35 @@ def test_sizes_read_by_the_encoder_stand_where_the_radiologist_s_do():
     assert done.trajectories.spec == SPEC
     truth, read = recall(done.memory, "volume")[:, 0], done.trajectories.vitals[:, 0, SPEC.feature("volume")]
     assert (read / truth).log().abs().median() < 0.3
+
+
+def test_the_reader_of_films_beats_a_line_through_the_mean_grey():
+    line = _line_through_grey()
+    assert line[1] > 0  # whiter is wetter
+    found = _score("some", shipped_film_reader(), line, USUAL, (0.0, 0.95), 64)
+    assert found.films == 64 and found.error < 0.5 * found.baseline and 0 < found.within_one <= found.within_two <= 1
+    lines = film_lines({"scores": [vars(found)], "zones": {"right upper": 0.5}})
+    assert lines[2].startswith("| some (64) | 0.0") and lines[-1].endswith("right upper 0.50.")
+
+
+def test_films_of_the_cohort_are_counted_by_reason_and_age():
+    stays = rollout(true_treatment("sepsis_imaging"), clinician("sepsis_imaging", 1.0, 0.0), 60, keep_memory=True)
+    counts, ages = film_counts(stays), film_ages(stays)
+    assert 2 < counts["per_stay"] < 19 and abs(counts["fell"] + counts["old"] + counts["fluid"] - 1) < 1e-9
+    assert abs(sum(row["share"] for row in ages) - 1) < 1e-6 and ages[0]["error"] < ages[2]["error_high"]
+    assert len(course_lines({**counts, "ages": ages})) == 4 + len(ages)
+
+
+def test_the_jobs_of_the_scale_study_count_their_pictures(tmp_path):
+    found = {"rates": {f"{what} {kind}": 1000.0 for what in ("render", "read") for kind in ("scans", "films")}}
+    share = 6 / max(COHORTS.values())
+    for name in COHORTS:
+        row = _cohort(name, tmp_path / name, share)
+        assert row["pictures"] > row["patients"] > 3
+        found[f"cohort {name}"] = {**row, "cpu": 1.0, "peak_mb": 2.0, "start_mb": 1.0}
+    (tmp_path / "files").mkdir()
+    files = _files(tmp_path / "files", 1e-3)
+    assert files["pictures"] == 10
+    lines = scale_lines({**found, "files": {**files, "peak_mb": 2.0, "start_mb": 1.0}})
+    assert lines[2] == "| scans | 1,000 | 1,000 |" and "does | 10 |" in lines[-1]
+    assert len(lines) == 4 + 3 + len(COHORTS) + 1
