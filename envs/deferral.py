@@ -19,6 +19,12 @@ class Fallback(Protocol):
     def dose(self, state: PatientState, noise: Tensor) -> Tensor: ...  # (B, U)
 
 
+class HandingBack(Protocol):
+    """Says which decisions are handed back, before they are carried out."""
+
+    def deferred(self, treatment: Treatment, state: PatientState, action: Tensor) -> Tensor: ...  # (B,) bool
+
+
 @dataclass(frozen=True, eq=False)
 class Deferral:
     """Decisions whose uncertainty (B,), a function of the observation (B, O), is above `limit` are handed back."""
@@ -26,9 +32,25 @@ class Deferral:
     uncertainty: Callable[[Tensor], Tensor]
     limit: float
 
-    def deferred(self, obs: Tensor) -> Tensor:
+    def deferred(self, treatment: Treatment, state: PatientState, action: Tensor) -> Tensor:
         """Which decisions (B,) bool."""
-        return self.uncertainty(obs) > self.limit
+        return self.uncertainty(treatment.observe(state)) > self.limit
+
+
+@dataclass(frozen=True, eq=False)
+class DoseDeferral:
+    """The same by an uncertainty (B,) of the state, the dose (B, U) asked for and its hours (B,): a model's doubt, say.
+
+    The state comes without its memory, so that nothing hidden enters; what an observer infers is in its belief.
+    """
+
+    uncertainty: Callable[[PatientState, Tensor, Tensor], Tensor]
+    limit: float
+
+    def deferred(self, treatment: Treatment, state: PatientState, action: Tensor) -> Tensor:
+        """Which decisions (B,) bool."""
+        dose, hours = treatment.decode(state, action), treatment.interval(state, action)
+        return self.uncertainty(state.replace(memory=state.memory[:, :0]), dose, hours) > self.limit
 
 
 @dataclass(frozen=True)

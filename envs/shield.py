@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import Constraint, PatientState, Step, Treatment
-from .deferral import Deferral, Fallback
+from .deferral import Fallback, HandingBack
 from .feasible import require_feasible
 from .wrapped import Wrapped, wrap
 
@@ -91,7 +91,7 @@ def shield(
     *,
     fallback: Fallback | None = None,
     fallback_name: str = "",
-    deferral: Deferral | None = None,
+    deferral: HandingBack | None = None,
     states: int = 10_000,
     seed: int = 0,
 ) -> Wrapped:
@@ -125,7 +125,7 @@ def shield(
         if fallback is not None:
             instead = treatment.encode(state, fallback.dose(state, noise[:, base:]))
             if deferral is not None:
-                asked = _pick(deferral.deferred(treatment.observe(state)), instead, asked)
+                asked = _pick(deferral.deferred(treatment, state, action), instead, asked)
         chosen, possible = guard.nearest(state, asked)
         if fallback is not None:
             chosen = _pick(possible, chosen, instead)

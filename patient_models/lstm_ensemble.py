@@ -140,6 +140,11 @@ class LSTMEnsemble:
             beliefs.append(self.filter(beliefs[-1], stays.dose[:, t], stays.hours[:, t], states.rows(number + t + 1)))
         return torch.where(valid_states(stays)[:, :, None], torch.stack(beliefs, 1), 0.0)
 
+    def believing(self, state: PatientState) -> PatientState:
+        """The state with what its belief (B, Q) says of the members in its memory: ready for `spread` or a step."""
+        cells = state.belief[:, self.setting.layout.known :]
+        return state.replace(memory=torch.cat([torch.full_like(cells[:, :1], _UNDRAWN), cells], 1))
+
     def resume(self, stays: Trajectories) -> PatientState:
         """Every recorded state (N * (T + 1) rows, stay by stay) ready to be stepped, with what was observed before."""
         cells = self.assimilate(stays)[:, :, self.setting.layout.known :].flatten(0, 1)

@@ -39,6 +39,9 @@ def test_a_learned_patients_belief_is_what_its_own_members_remember(lstm, unifor
             lstm.setting.layout.columns(state, torch.ones(8, 2), torch.ones(8)),
             atol=1e-5,
         )
+        dose, hours = torch.ones(8, 2), torch.ones(8)
+        told = lstm.believing(state.replace(memory=state.memory[:, :0]))
+        torch.testing.assert_close(lstm.spread(told, dose, hours), lstm.spread(state, dose, hours))
 
 
 def test_belief_knows_nothing_hidden(toy, lstm):

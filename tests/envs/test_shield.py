@@ -9,7 +9,7 @@ from posology.envs import decisions, sb3_env, treatment
 from posology.envs.change_limit import StepLimit
 from posology.envs.constraints import DoseLimit
 from posology.envs.course_limit import CourseLimit
-from posology.envs.deferral import Deferral, NoDrug, PolicyFallback
+from posology.envs.deferral import Deferral, DoseDeferral, NoDrug, PolicyFallback
 from posology.envs.gym_env import PatientEnv
 from posology.envs.shield import nearest_of, shield
 from posology.envs.state_rules import Dosed, StateRule, When, festor_rules, icu_sepsis_rules
@@ -198,3 +198,27 @@ def test_every_shell_tells_what_was_asked_for_and_what_was_done():
         assert dose[1] < intended[1] and attempted[0] > 0 and costs.max() == 0
     np.testing.assert_array_equal(behind[1]["intended"], together["intended"][1])
     assert "intended" not in PatientEnv(plain).reset(seed=0)[1]
+
+
+def test_unsure_doses_are_handed_back_and_nothing_hidden_enters():
+    plain = treatment("posology/Sepsis-v0")
+    memories = []
+
+    def large(state, dose, hours):
+        memories.append(state.memory.shape[1])
+        return dose[:, 0] * hours
+
+    rule = ObservableRule()
+    deferral = DoseDeferral(large, 1000.0)  # more than a litre at once
+    core = shield(plain, fallback=rule, fallback_name="observable rule", deferral=deferral)
+    state = admitted(core, 100)
+    noise = torch.randn(100, core.noise_dim, generator=torch.Generator().manual_seed(0))
+    asked = torch.arange(100) % 25
+    step = core.step(state, asked, core.interval(state, asked), noise)
+    back = plain.decode(state, asked)[:, 0] > 250
+    given = plain.encode(state, step.dose)
+    theirs = plain.encode(state, rule.dose(state, noise[:, plain.noise_dim :]))
+    wanted = torch.where(back, theirs, asked)
+    permitted = wanted % 5 < 4
+    assert torch.equal(given[permitted], wanted[permitted]) and bool((theirs != asked)[back & permitted].any())
+    assert set(memories) == {0}
