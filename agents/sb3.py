@@ -21,7 +21,11 @@ from .sb3_tools import Reporter, seeded_apart
 
 @dataclass(frozen=True)
 class PPOConfig:
-    """Settings of PPO (Schulman et al. 2017), for stays of some 18 decisions with the reward at their end."""
+    """Settings of PPO (Schulman et al. 2017), for stays of some 18 decisions with the reward at their end.
+
+    Stable-Baselines3 knows one discount per decision, whatever hours lie between. Where decisions are irregular and
+    the discount is not 1, what it learns is not the value in hours: `masked_ppo` discounts by hours there.
+    """
 
     steps: int = 300_000  # decisions to train on
     rollout: int = 6  # decisions of every environment between updates: many small updates learn fastest

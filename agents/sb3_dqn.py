@@ -18,7 +18,11 @@ from .sb3_tools import Reporter, seeded_apart
 
 @dataclass(frozen=True)
 class DQNConfig:
-    """Settings of DQN (Mnih et al. 2015), for many environments stepped as one."""
+    """Settings of DQN (Mnih et al. 2015), for many environments stepped as one.
+
+    The discount is one factor per decision, whatever hours lie between: where decisions are irregular, only a
+    discount of 1 means the same as in the treatment.
+    """
 
     steps: int = 300_000  # decisions to train on
     replay: int = 100_000  # decisions remembered
