@@ -30,7 +30,7 @@ def identity(identity_treatment):
 
 
 def test_sac_finds_the_needed_dose(identity):
-    policy = fit_sac(identity(), SACConfig(steps=20_000, warm_up=1000, hidden=(32, 32), updates=2), seed=0)
+    policy = fit_sac(identity(), SACConfig(steps=10_000, warm_up=1000, hidden=(32, 32), updates=2), seed=0)
     obs = torch.cat([torch.eye(4), torch.ones(4, 1)], 1)
     needed = torch.arange(4) / 3 * 1.2 - 0.6
     assert (policy.mean(obs)[:, 0] - needed).abs().max() < 0.1

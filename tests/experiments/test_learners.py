@@ -22,7 +22,7 @@ from posology.experiments.watch import follow, scene_of
 from .conftest import SMALL
 
 OFFLINE = ("cloning", "batch_constrained", "conservative_q", "implicit_q", "double_q", "td3_bc")
-BESIDE = ("conservative_q", "td3_bc")
+BESIDE = ("cloning", "td3_bc")
 
 
 def options(field: str) -> list[str]:
@@ -96,7 +96,9 @@ def test_patients_that_take_no_continuous_doses_say_so():
 @pytest.fixture(scope="module")
 def mixed_run(small_run, quiet, tmp_path_factory):
     """A finished run of SAC beside agents that learn from records: on the patients and simulator of the small run."""
-    config = load_config("demo", [*SMALL, "learner=sac", "ppo.steps=1024", f"offline=[{', '.join(BESIDE)}]"])
+    config = load_config(
+        "demo", [*SMALL, "learner=sac", "ppo.steps=1024", "ppo.penalties=[1.0]", f"offline=[{', '.join(BESIDE)}]"]
+    )
     out = tmp_path_factory.mktemp("mixed")
     shutil.copytree(small_run[1], out / f"{config.name}-{config.hash}")
     return run_experiment(config, out, console=quiet).parent
@@ -115,11 +117,11 @@ def test_sac_and_the_offline_agents_are_judged_beside_the_clinician(mixed_run):
     assert all(LABELS[name] in page.replace("&#43;", "+") for name in BESIDE)
 
 
-@pytest.mark.parametrize("policy", ["sac", "sac_1", "conservative_q", "td3_bc"])
+@pytest.mark.parametrize("policy", ["sac", "sac_1", "cloning", "td3_bc"])
 @pytest.mark.parametrize("learned", [False, True])
 def test_their_patients_can_be_watched(mixed_run, policy, learned):
     scene = scene_of(mixed_run, policy, learned=learned)
-    doses = policy != "conservative_q"
+    doses = policy != "cloning"
     assert [t.actions for t in scene.treatments] == [25, None if doses else 25]
     course = follow(scene.treatments[1], scene.actors[1], scene.first)
     assert course.decisions >= 1

@@ -52,7 +52,7 @@ def test_nothing_is_made_where_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir()) and curves(tmp_path, "stage") == {}
 
 
-@pytest.mark.parametrize("name", ["masked_ppo", "ppo"])
+@pytest.mark.parametrize("name", ["masked_ppo"])
 def test_the_policy_is_the_same_with_and_without_tensorboard(tmp_path, monkeypatch, name):
     config = load_config("demo", [*SMALL, f"learner={name}", "ppo.steps=1536", "ppo.environments=32"])
 
