@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from torch import Tensor
 
+from ...patient_models.imaging.adaptation import align_films
 from ...patient_models.imaging.film import Films, Technique, film_bytes, render_films
 from ...patient_models.imaging.film_network import FilmConfig
 from ...patient_models.imaging.film_reader import NAME, FilmReader, load_film_reader
@@ -34,6 +35,8 @@ TECHNIQUES = {
     "a flatter film": replace(USUAL, contrast=0.8),
     "twice as differently placed": replace(USUAL, placing=2.0),
 }
+OTHER = Technique(noise=0.05, exposure=1.0, contrast=0.85, placing=1.5)  # another machine's, on another ward
+UNLABELLED = 128
 BANDS = ((0.0, 0.1), (0.1, 0.2), (0.2, 0.4), (0.4, 0.7), (0.7, 0.95))
 SHOWN = (0.05, 0.15, 0.25, 0.40, 0.60, 0.80)  # opacities on the contact sheet
 HELD_OUT = 10**6  # seed of what the reader is judged on
@@ -72,6 +75,7 @@ def main(
     scores = [_score("all opacities", reader, line, USUAL, (0.0, 0.95), count)]
     scores += [_score(f"{a:g} to {b:g}", reader, line, USUAL, (a, b), count, even=True) for a, b in BANDS]
     scores += [_score(name, reader, line, way, (0.0, 0.95), count) for name, way in TECHNIQUES.items()]
+    scores += _moved(reader, line, count)
     found = {"steps": steps, "count": count, "scores": [asdict(s) for s in scores], "zones": _zones(reader, count)}
     (docs / "results").mkdir(parents=True, exist_ok=True)
     (docs / "figures").mkdir(parents=True, exist_ok=True)
@@ -153,6 +157,14 @@ def _score(
         read.spread.median().item(),
         simple.median().item(),
     )
+
+
+def _moved(reader: FilmReader, line: tuple[float, float], count: int) -> list[FilmScores]:
+    """On another machine: as it was, and with the statistics of unlabelled films."""
+    films = _films((0.0, 0.95), UNLABELLED, False, 3)
+    aligned = align_films(reader, render_films(films, OTHER).grey)
+    kinds = {"another machine": reader, f"the same, statistics of {UNLABELLED} unlabelled films": aligned}
+    return [_score(name, who, line, OTHER, (0.0, 0.95), count) for name, who in kinds.items()]
 
 
 def _zones(reader: FilmReader, count: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from posology.patient_models.imaging.adaptation import align_films
 from posology.patient_models.imaging.film import Films, Technique, _some, film_bytes, render_films, wet_lung
 from posology.patient_models.imaging.film_chests import BANK, PIXELS, film_chests
 from posology.patient_models.imaging.film_network import FilmConfig, FilmNetwork
@@ -105,3 +106,16 @@ def test_training_learns_something_and_leaves_the_global_generator_alone() -> No
     error = (reader.read(render_films(some).grey).opacity - some.opacity).square().mean()
     assert error < 0.5 * some.opacity.var()
     assert render_films(some).grey.shape == (128, PIXELS, PIXELS)
+
+
+def test_statistics_of_unlabelled_films_mend_the_reading_of_another_machine() -> None:
+    grainy, reader = Technique(noise=0.06), shipped_film_reader()
+    before = {name: value.clone() for name, value in reader.network.state_dict().items()}
+    some = films(200, seed=9)
+    grey = render_films(some, grainy).grey
+    aligned = align_films(reader, render_films(films(128, seed=10), grainy).grey)
+    plain, mended = ((who.read(grey).opacity - some.opacity).abs().median() for who in (reader, aligned))
+    assert mended < 0.8 * plain
+    assert all(torch.equal(before[name], value) for name, value in reader.network.state_dict().items())
+    with pytest.raises(ValueError, match="at least 8"):
+        align_films(reader, grey[:7])
