@@ -46,10 +46,11 @@ def run_experiment(config: ExperimentConfig, out: Path, *, force: bool = False, 
         if force:
             run.clear()
         write_text(run.folder / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        known = known_truth(config)
         cohort = read_cohort(config, run)
         _show_cohort(console, cohort)
         show_checks(console, cohort.checks)
-        report = _report(config, run, cohort)
+        report = _report(config, run, cohort, known)
         report.save(run.folder)
         page = write_page(report, run.folder / "report.html")
         write_checklist(report, run.folder)
@@ -57,8 +58,7 @@ def run_experiment(config: ExperimentConfig, out: Path, *, force: bool = False, 
         return Path(page)
 
 
-def _report(config: ExperimentConfig, run: Run, cohort: Cohort) -> Report:
-    known = known_truth(config)
+def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | None) -> Report:
     learned = learn(config, run, cohort, first_seed=FIRST_TRAINING + config.seed * 10**9)
     held_out, task = cohort.splits["held_out"], cohort.task
     bench = Bench(

@@ -15,7 +15,7 @@ from posology.evaluation.report import load_report
 from posology.experiments.config import ConfigError, ExperimentConfig, load_config
 from posology.experiments.learners import acts_by, learned_in, levelled, needs_doses
 from posology.experiments.plan import learner_stage, plan_of
-from posology.experiments.runner import known_truth, run_experiment
+from posology.experiments.runner import run_experiment
 from posology.experiments.stages import Run
 from posology.experiments.watch import follow, scene_of
 
@@ -86,11 +86,12 @@ def test_a_policy_of_doses_is_levelled_by_how_often_they_fall_into_each():
     assert torch.equal(policy.probs(torch.zeros(3, env.observation_dim), allowed)[:, 0], torch.ones(3))
 
 
-def test_patients_that_take_no_continuous_doses_say_so():
+def test_patients_that_take_no_continuous_doses_say_so_before_any_work(tmp_path, quiet):
     config = load_config("tumor", ["learner=sac"])
     assert needs_doses(config) and not needs_doses(load_config("tumor", ["offline=[implicit_q]"]))
     with pytest.raises(ConfigError, match="'tumor' do not take"):
-        known_truth(config)
+        run_experiment(config, tmp_path, console=quiet)
+    assert not [path for path in tmp_path.glob("*/*") if path.is_dir()]
 
 
 @pytest.fixture(scope="module")
