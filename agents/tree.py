@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -58,6 +58,11 @@ class TreePolicy:
     def log_prob(self, obs: Tensor, allowed: Tensor | None, action: Tensor) -> Tensor:
         """Log-probability (B,) of `action` (B,)."""
         return log_prob_of(self.probs(obs, allowed), action)
+
+    def decided(self) -> TreePolicy:
+        """The tree as it is printed: every leaf always gives its likeliest action."""
+        likeliest = self.distribution.argmax(1)
+        return replace(self, distribution=torch.nn.functional.one_hot(likeliest, self.noise_dim).float())
 
     def settings(self) -> dict[str, object]:
         """What is saved beside the weights."""

@@ -19,6 +19,7 @@ from .page_policies import policy_rows, selection_chart
 from .page_safety import violation_figures
 from .page_subgroups import subgroup_estimates, subgroup_figure
 from .page_support import action_rows, propensity_rows, support_chart
+from .page_tree import tree_table
 from .ranking import rankings
 from .report import Report
 from .style import Values, count, like, number, opening, percent, plain, sentence, unit, words
@@ -70,6 +71,7 @@ def page(report: Report) -> str:
         "propensities": propensity_rows(report),
         "action_rows": action_rows(report),
         "comparison_figure": comparison_figure(report.simulator.comparisons),
+        "tree_table": tree_table(report),
         "heat_maps": main,
         "heat_differences": differences,
         "more_heat_maps": rest,

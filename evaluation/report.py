@@ -37,6 +37,7 @@ from .report_parts import (
     Truth,
     Verdict,
 )
+from .report_tree import TreeReport, TreeRow
 
 __all__ = [
     "REPORT_FILE",
@@ -73,6 +74,8 @@ __all__ = [
     "Split",
     "SubgroupReport",
     "TaskReport",
+    "TreeReport",
+    "TreeRow",
     "Truth",
     "Verdict",
     "load_report",
@@ -103,6 +106,7 @@ class Report(Frozen):
     task: TaskReport | None = None
     subgroups: tuple[SubgroupReport, ...] = ()
     external: ExternalReport | None = None
+    tree: TreeReport | None = None
     schema_version: Literal["1"] = "1"
 
     def save(self, path: Path | str) -> Path:

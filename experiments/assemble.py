@@ -57,6 +57,7 @@ def assemble(
         task=task_section(cohort.task, cohort.records.trajectories, estimand),
         subgroups=found.subgroups,
         external=external,
+        tree=found.tree,
     )
     return suppressed(report)
 

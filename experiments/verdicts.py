@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ..contracts import Progress
-from ..evaluation.report import Candidate, PolicyReport, SubgroupReport
+from ..evaluation.report import Candidate, PolicyReport, SubgroupReport, TreeReport
 from ..evaluation.run_arrays import EVALUATION_FILE, save_arrays
 from .config import ExperimentConfig
 from .judge import Bench, judge, value_in
@@ -17,6 +17,7 @@ from .judged import Judged
 from .learning import Learned
 from .stages import Run
 from .subgroups import subgroup_reports
+from .tree_section import tree_report
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Found:
     policies: dict[str, PolicyReport]
     candidates: tuple[Candidate, ...]
     subgroups: tuple[SubgroupReport, ...] = ()
+    tree: TreeReport | None = None  # of the chosen policy
 
 
 _FOUND = TypeAdapter(Found)
@@ -37,7 +39,9 @@ def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone:
     def build(folder: Path, progress: Progress) -> None:
         verdicts = judge(everyone, bench, lambda share, message: progress(0.7 * share, message))
         by_group = subgroup_reports(bench, verdicts, lambda share, message: progress(0.7 + 0.1 * share, message))
-        found = Found(verdicts.policies, _candidates(learned, bench, progress), by_group)
+        chosen = next((one for one in everyone if one.kind == "penalised"), None)
+        tree = None if chosen is None else tree_report(chosen, bench)
+        found = Found(verdicts.policies, _candidates(learned, bench, progress), by_group, tree)
         (folder / "found.json").write_bytes(_FOUND.dump_json(found, indent=1))
         save_arrays(
             folder,

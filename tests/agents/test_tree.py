@@ -63,3 +63,13 @@ def test_near_equivalent_sets() -> None:
     assert coverage(near_equivalent(q, None, 0.5), torch.tensor([3, 1])) == (2.5, 0.5)
     with pytest.raises(ValueError, match="share of value"):
         near_equivalent(q, None, 1.5)
+
+
+def test_a_decided_tree_gives_each_leafs_likeliest_action_alone(sharp, make_logged, actions) -> None:
+    logged = make_logged(800, 0, skill=0.6)
+    tree = distil(logged, sharp, TreeConfig(depth=1))
+    obs = logged.obs[:, 0]
+    decided = tree.decided().probs(obs, None)
+    assert set(decided.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(decided.argmax(1), tree.probs(obs, None).argmax(1))
+    assert fidelity(tree.decided(), sharp, logged) == fidelity(tree, sharp, logged)

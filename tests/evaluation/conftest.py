@@ -22,6 +22,7 @@ def _module(name: str) -> ModuleType:
 def examples() -> ModuleType:
     """The example reports: `examples.known_truth()`, `examples.records()`."""
     _module("example_parts")
+    _module("example_tree")
     return _module("example_reports")
 
 

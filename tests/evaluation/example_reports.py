@@ -17,6 +17,7 @@ from example_parts import (
     policy,
     simulator,
 )
+from example_tree import TREE
 from posology.evaluation.ranking import rankings
 from posology.evaluation.report import Candidate, Cohort, FeatureSummary, FlowStep, Report, Selection, Split, Truth
 
@@ -107,6 +108,7 @@ def known_truth() -> Report:
         task=TASK,
         subgroups=SUBGROUPS,
         external=external(),
+        tree=TREE,
     )
 
 

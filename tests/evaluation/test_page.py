@@ -214,3 +214,17 @@ def test_a_page_with_everything_on_it_stays_under_three_megabytes(examples):
     report = examples.known_truth()
     many = {f"{name}_{i}": p for i in range(4) for name, p in report.policies.items()}
     assert len(page(report.model_copy(update={"policies": many})).encode()) < 3e6
+
+
+def test_the_tree_is_printed_in_order_with_what_is_left_of_the_policy(examples, bare):
+    report = examples.known_truth()
+    text = page(report)
+    told = Outline(text).told.replace("\u00a0", " ")
+    assert 'id="tree"' in text and 'href="#tree"' in text and 'id="tree"' not in page(bare)
+    order = [told.index(line) for line in ("pressure ≤ 66.2 mmHg", "≤ 0.045 µg/kg/min", "pressure > 66.2 mmHg")]
+    assert order == sorted(order)
+    for number in ("71.3 %", "86.1 % (85.1 to 87.1)", "−1.5 (−2.1 to −0.9) points", "Survival of the tree"):
+        assert number in told, number
+    section = text[text.index('id="tree"') : text.index('id="subgroups"')]
+    assert section.count('class="leaf"') == report.tree.leaves
+    assert "37.5 mL/h" in section and "0.14 µg/kg/min" in section

@@ -76,3 +76,16 @@ def test_fidelity_has_scores_and_coverage_by_feature_and_horizon(report):
 def test_the_checklist_lies_beside_the_report(small_run):
     items = json.loads((small_run[1] / "checklist.json").read_text())["items"]
     assert {"reported", "partly", "for the authors", "not in this run"} == {item["status"] for item in items}
+
+
+def test_the_chosen_policy_is_told_as_a_tree(small_run, report):
+    pytest.importorskip("sklearn")
+    tree = report.tree
+    leaves = [row for row in tree.rows if row.doses]
+    assert tree.policy in report.policies and report.policies[tree.policy].kind == "penalised"
+    assert len(leaves) == tree.leaves and max(row.depth for row in tree.rows) == tree.depth <= 4
+    assert sum(row.share for row in leaves) == pytest.approx(1) and all(len(row.doses) == 2 for row in leaves)
+    assert 0 < tree.fidelity <= 1 and tree.measured_in == "known truth"
+    policy = report.policies[tree.policy].true_value
+    assert tree.value.value == pytest.approx(policy.value + tree.difference.value)
+    assert tree.value.low < tree.value.value < tree.value.high
