@@ -22,6 +22,8 @@ def lesson_figure(report: Report) -> StripFigure | None:
     keys = [Key("ring", "claim", "claimed by the learned simulator" + ("" if truth else ", not confirmed by anything"))]
     if truth:
         keys.append(Key("circle", "truth", "true value"))
+    if any(p.second_value for p in shown):
+        keys.insert(1, Key("diamond", "claim", "worth in a second simulator, where no policy was trained"))
     keys.append(Key("square", "estimate", "estimated from held-out records, with 95 % interval"))
     if not truth:
         keys.append(Key("diamond", "clinician", "observed"))
@@ -41,7 +43,7 @@ def lesson_figure(report: Report) -> StripFigure | None:
 def _numbers(report: Report, shown: list[PolicyReport]) -> list[float | None]:
     found: list[float | None] = []
     for policy in shown:
-        for interval in (policy.simulator_value, policy.true_value, policy.observed_value):
+        for interval in (policy.simulator_value, policy.second_value, policy.true_value, policy.observed_value):
             found += [interval.value, interval.low, interval.high] if interval else []
         e = primary(report, policy)
         found += [e.value, e.low, e.high] if e is not None and evaluable(e) else []
@@ -57,6 +59,10 @@ def _lesson_row(report: Report, policy: PolicyReport, scale: Axis, values: Value
         marks += mark(scale, shown.value, "square", "estimate", low=shown.low, high=shown.high, lane=9)
     if claim is not None:
         marks += mark(scale, claim.value, "ring", "claim", low=claim.low, high=claim.high, title="claimed")
+    if (second := policy.second_value) is not None:
+        marks += mark(
+            scale, second.value, "diamond", "claim", low=second.low, high=second.high, title="second", lane=-9
+        )
     if true is not None:
         marks += mark(scale, true.value, "circle", "truth", low=true.low, high=true.high, title="true")
     if observed is not None:
@@ -67,6 +73,7 @@ def _lesson_row(report: Report, policy: PolicyReport, scale: Axis, values: Value
     if claim and true and claim.value is not None and true.value is not None:
         link = (scale.at(claim.value), scale.at(true.value))
     said = [] if claim is None else [f"claimed {values.whole(claim)}"]
+    said += [] if policy.second_value is None else [f"in a second simulator {values.whole(policy.second_value)}"]
     said += [] if true is None else [f"true {values.whole(true)}"]
     said += [f"from records {values.whole(_interval(shown))}"] if shown else [f"from records {from_records}"]
     return StripRow(

@@ -131,6 +131,8 @@ def selection_chart(report: Report) -> Chart | None:
         return None
     tried, values = report.selection.candidates, Values.of(report.estimand)
     series = [Series("claimed", "claim", "ring", tuple(c.claimed for c in tried))]
+    if any(c.second is not None for c in tried):
+        series.append(Series("second simulator", "claim", "diamond", tuple(c.second for c in tried)))
     if any(c.true is not None for c in tried):
         series.append(Series("true", "truth", "circle", tuple(c.true for c in tried)))
     return lines(

@@ -72,8 +72,8 @@ def _known_truth(report: Report, values: Values) -> Lesson | None:
         how = "without a penalty" if policy.kind == "unpenalised" else f"with {_penalty(report)}"
         paragraphs.append(
             f"Trained {how}, the policy claims {_amount(values, policy.simulator_value)} inside the learned simulator. "
-            f"Its true value is {values.whole(policy.true_value)}: {_standing(policy, clinicians, values)}. "
-            f"{_gap(policy, values)}"
+            f"{_second(policy, values)}Its true value is {values.whole(policy.true_value)}: "
+            f"{_standing(policy, clinicians, values)}. {_gap(policy, values)}"
         )
     paragraphs.append(f"The clinicians’ true value is {values.whole(clinicians)}. {carried(report)}")
     lead = told[0]
@@ -82,14 +82,28 @@ def _known_truth(report: Report, values: Values) -> Lesson | None:
         both = told[1]
         headline += (
             f" With the penalty it claims {values.value(both.simulator_value.value if both.simulator_value else None)}"
+            f"{_checked(both, values)}"
             f" and truly gives {values.value(both.true_value.value if both.true_value else None)}."
         )
     return Lesson(f"{headline} The clinicians truly give {values.value(clinicians.value)}.", tuple(paragraphs))
 
 
+def _second(policy: PolicyReport, values: Values) -> str:
+    second = policy.second_value
+    if second is None or second.value is None:
+        return ""
+    return f"In a second simulator, where no policy was trained, it is worth {values.value(second.value)}. "
+
+
 def _claims(policy: PolicyReport, values: Values) -> str:
     how = "without" if policy.kind == "unpenalised" else "with"
     return f"Trained {how} a penalty, the policy claims {_amount(values, policy.simulator_value)} and truly gives"
+
+
+def _checked(policy: PolicyReport, values: Values) -> str:
+    second = policy.second_value
+    known = second is not None and second.value is not None
+    return f" (a second simulator says {values.value(second.value)})" if second is not None and known else ""
 
 
 def _amount(values: Values, interval: Interval | None) -> str:
@@ -192,7 +206,8 @@ def _records(report: Report, values: Values) -> Lesson:
     if careful is not None and careful.simulator_value is not None:
         paragraphs.append(
             f"Inside the learned simulator “{careful.label}” claims {_amount(values, careful.simulator_value)}. "
-            "That is a claim of a model that the policy was trained to please; nothing here confirms it."
+            f"That is a claim of a model that the policy was trained to please; nothing here confirms it. "
+            f"{_second(careful, values)}".rstrip()
         )
     return Lesson(headline, tuple(p for p in paragraphs if p))
 

@@ -47,7 +47,9 @@ def assemble(
         behavior=behavior_section(bench.held_out, learned.train, learned.behavior, config.behavior.kind, spec),
         policies=found.policies,
         simulator=simulator,
-        selection=Selection(rule=rule(config.ppo.unsupported_limit), candidates=found.candidates),
+        selection=Selection(
+            rule=rule(config.ppo.unsupported_limit, second=learned.second is not None), candidates=found.candidates
+        ),
         ranking=rankings(found.policies),
         truth=None if bench.truth is None else _truth(config, bench),
         limits=_limits(config, cohort.splits["held_out"]),
@@ -77,6 +79,10 @@ def _estimand(config: ExperimentConfig, cohort: Cohort) -> Estimand:
         percent=meaning.percent,
         irregular=task.decisions is not None,
     )
+
+
+def _rule(config: ExperimentConfig) -> str:
+    return rule(config.ppo.unsupported_limit, second=config.ppo.second_members > 0)
 
 
 def _outcome(spec: Spec) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_LEARNING = ("contracts.py", "trajectories", "patient_models", "experiments/learning.py")
+_LEARNING = ("contracts.py", "trajectories", "patient_models", "experiments/ensembles.py", "experiments/learning.py")
 PARTS = {
     "records": ("contracts.py", "trajectories"),
     "patients": _LEARNING,

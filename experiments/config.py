@@ -79,6 +79,7 @@ class SimulatorConfig(_Frozen):
     batch_size: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 5e-3
     weight_decay: Amount = 1e-4
+    bootstrap: bool = False  # each LSTM from patients drawn anew: more apart, but each the poorer
     bfloat16: bool = False  # train the recurrence in half the bits
     image_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of scans hidden in training
 
@@ -91,14 +92,16 @@ class BehaviorConfig(_Frozen):
 
 
 class PPOConfig(_Frozen):
-    """Learning in the learned environment, once per penalty; one policy is chosen by support."""
+    """Learning in the learned environment, once per penalty; one policy is chosen from data alone."""
 
     steps: Count = 300_000
     environments: Count = 256
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (3.0, 10.0, 30.0)
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0)
+    spared: Annotated[float, Field(ge=0, le=1)] = 0.9  # of the logged decisions: their disagreement costs nothing
     unsupported_limit: Share = (
-        0.05  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
+        0.25  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
     )
+    second_members: Annotated[int, Field(ge=0)] = 2  # LSTMs of the second simulator, which chooses and claims; 0: none
 
 
 class EvaluationConfig(_Frozen):

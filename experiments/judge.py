@@ -36,6 +36,7 @@ class Bench:
     reward_range: tuple[float, float] | None  # of an undiscounted stay: worst, best
     seed: int  # of the first simulated patient; the same for every policy
     train: Decisions | None = None  # on which critics are fitted; by cross-fitting on the held-out stays without
+    second: Treatment | None = None  # a simulator in which no policy was trained
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
     doses: Bench | None = None  # the same with treatments of continuous doses, where a policy gives those
 
@@ -99,6 +100,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
     true, estimates = found.true_values.get(one.name), found.estimates.get(one.name, {})
     base = found.true_values.get("clinician")
     shaped = _value(bench.of(one.simulated).shaped, one.simulated, bench, bench.config.simulator_stays)
+    second = _value(bench.of(one.simulated).second, one.simulated, bench, bench.config.simulator_stays)
     gap = None if true is None or base is None else value_difference(true, base, level=bench.config.level)
     levels = tuple(len(drug.levels) for drug in bench.simulator.spec.drugs)
     seen = None if one.target is None else heat_map(bench.held_out, one.target, levels, base=bench.behavior)
@@ -120,6 +122,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         unsupported=None if one.target is None else _unsupported(one.target, bench),
         base=one.base,
         share=one.share,
+        second_value=_interval(second),
     )
 
 

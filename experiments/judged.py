@@ -89,7 +89,7 @@ def policies_to_judge(
             learner,
             f"{label}, penalised",
             "penalised",
-            f"{label} trained where the ensemble agrees; penalty chosen by support on tuning patients.",
+            f"{label} trained where the ensemble agrees; penalty chosen from data, as told below.",
             penalised,
             spec,
         ),

@@ -13,32 +13,22 @@ from ..agents.records import LoggedData
 from ..agents.save import load_policy, save_policy
 from ..agents.sb3 import PPOConfig
 from ..agents.selection import Candidate, select
-from ..agents.support import unsupported_share
-from ..contracts import Decisions, DiscretePolicy, PatientModel, Policy, Progress, Treatment
-from ..envs import decisions, treatment
-from ..envs.actions import Action
-from ..patient_models import load_model, model
+from ..contracts import Decisions, DiscretePolicy, Policy, Progress, Treatment
+from ..envs import decisions
+from ..patient_models import model
 from ..patient_models.learned_affine import Affine
-from ..patient_models.lstm import LSTMConfig, LSTMEnsemble
-from ..patient_models.tabular import Tabular
+from ..patient_models.lstm import LSTMEnsemble
+from ..patient_models.usual_disagreement import usual_disagreement
 from ..trajectories.checkpoint import Checkpoint
-from ..trajectories.task import Task
+from .choice import Grounds, Trained, weighed
 from .config import ExperimentConfig
-from .learners import action_of, learned_in, learned_offline, levelled
+from .ensembles import first_simulator, load_patient, second_simulator, simulator_of
+from .learners import action_of, learned_in, learned_offline
 from .logs import logbook
 from .plan import REFERENCES
 from .reading import Cohort
 from .stages import Run
-from .worth import reward_name, reward_options, shaped_of
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A policy learned under one penalty, and how far it stays within what clinicians do, on tuning patients."""
-
-    penalty: float
-    policy: Policy
-    unsupported: float
+from .worth import shaped_of
 
 
 @dataclass(frozen=True)
@@ -54,11 +44,12 @@ class Learned:
     free: Trained  # without a penalty
     candidates: tuple[Trained, ...]  # one per penalty
     chosen: int
+    second: LSTMEnsemble | None  # another simulator, in which no policy has learned
     offline: dict[str, Policy]  # agents that learned from the records, by name
 
     @property
     def penalised(self) -> Policy:
-        """The policy whose penalty was chosen by support."""
+        """The policy whose penalty was chosen."""
         return self.candidates[self.chosen].policy
 
 
@@ -67,15 +58,12 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
     known = grounds(config, run, cohort)
     patient, behavior, logged = known.patient, known.behavior, known.logged
     references = {name: _reference(name, cohort, run, config.seed) for name in REFERENCES}
-    trained = []
-    for penalty in (0.0, *config.ppo.penalties):
-        environment = simulator_of(config, cohort.task, patient, penalty, action=action_of(config.learner))
-        environment = shaped_of(config, environment) or environment
-        policy = learned_in(environment, config, run, known.start, penalty=penalty, first_seed=first_seed)
-        unsupported = unsupported_share(logged.tuning, levelled(policy, known.simulator.spec), behavior)
-        trained.append(Trained(penalty, policy, unsupported))
-    candidates = tuple(trained[1:])
-    chosen = select([Candidate(c.penalty, c.unsupported) for c in candidates], limit=config.ppo.unsupported_limit)
+    policies = {
+        penalty: _trained(config, run, cohort, known, penalty=penalty, first_seed=first_seed)
+        for penalty in (0.0, *config.ppo.penalties)
+    }
+    free, *candidates = weighed(config, run, cohort, known, policies)
+    chosen = select([Candidate(c.penalty, c.unsupported, c.second) for c in candidates], config.ppo.unsupported_limit)
     return Learned(
         patient=patient,
         references=references,
@@ -83,57 +71,32 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         train=logged.train,
         behavior=behavior,
         baselines=_baselines(logged.train, known.simulator.spec.actions),
-        free=trained[0],
-        candidates=candidates,
+        free=free,
+        candidates=tuple(candidates),
         chosen=chosen,
+        second=known.second,
         offline={name: _offline(name, config, run, cohort, patient) for name in config.offline},
     )
 
 
-@dataclass(frozen=True)
-class Grounds:
-    """What every learner of a run stands on."""
-
-    patient: LSTMEnsemble
-    simulator: Treatment
-    logged: LoggedData
-    behavior: BehaviorPolicy
-    start: NetworkPolicy  # the fitted clinician in PPO's own network
-
-
 def grounds(config: ExperimentConfig, run: Run, cohort: Cohort) -> Grounds:
     """The learned patient, the fitted clinician and its imitation, each in a stage of its own."""
-    train, tuning = cohort.splits["train"], cohort.splits["tuning"]
-    settings = LSTMConfig(**config.simulator.model_dump())
-
-    def fit_simulator(folder: Path, progress: Progress) -> None:
-        fit, checkpoint = model("lstm"), Checkpoint.within(folder, "lstm")
-        fitted = fit(train, tuning, settings, seed=config.seed, progress=progress, checkpoint=checkpoint)
-        fitted.save(folder / "model")
-
-    patient = run.stage("simulator", fit_simulator, _load_patient)
-    assert isinstance(patient, LSTMEnsemble)
+    patient, second = first_simulator(config, run, cohort), second_simulator(config, run, cohort)
     simulator = simulator_of(config, cohort.task, patient)
-    logged = LoggedData(decisions(simulator, train), decisions(simulator, tuning))
+    logged = LoggedData(*(decisions(simulator, cohort.splits[part]) for part in ("train", "tuning")))
     behavior = _behavior(config, run, cohort, logged)
-    return Grounds(patient, simulator, logged, behavior, _start(run, logged, behavior, config.seed))
+    return Grounds(patient, second, simulator, logged, behavior, _start(run, logged, behavior, config.seed))
 
 
-def simulator_of(
-    config: ExperimentConfig, task: Task, patient: PatientModel, penalty: float = 0.0, *, action: Action = "levels"
-) -> Treatment:
-    """The learned environment of a run, in the task's own times and the config's reward."""
-    return treatment(
-        "posology/Learned-v0",
-        model=patient,
-        penalty=penalty,
-        action=action,
-        horizon=task.horizon,
-        interval_hours=task.interval,
-        visits=None if task.decisions is None else task.decisions.rule,
-        reward=reward_name(config),
-        **reward_options(config),
-    )
+def _trained(
+    config: ExperimentConfig, run: Run, cohort: Cohort, known: Grounds, *, penalty: float, first_seed: int
+) -> Policy:
+    """What the run's learner makes of the simulator under a penalty on disagreement beyond the usual."""
+    spared = usual_disagreement(known.patient, cohort.splits["tuning"], config.ppo.spared) if penalty else 0.0
+    action = action_of(config.learner)
+    environment = simulator_of(config, cohort.task, known.patient, action=action, penalty=penalty, spared=spared)
+    environment = shaped_of(config, environment) or environment
+    return learned_in(environment, config, run, known.start, penalty=penalty, first_seed=first_seed)
 
 
 def _baselines(train: Decisions, actions: int) -> dict[str, DiscretePolicy]:
@@ -144,7 +107,7 @@ def _baselines(train: Decisions, actions: int) -> dict[str, DiscretePolicy]:
     }
 
 
-def _offline(name: str, config: ExperimentConfig, run: Run, cohort: Cohort, patient: PatientModel) -> Policy:
+def _offline(name: str, config: ExperimentConfig, run: Run, cohort: Cohort, patient: LSTMEnsemble) -> Policy:
     """An agent that learns from the records as the simulator reads them."""
     return learned_offline(
         name, config, run, simulator_of(config, cohort.task, patient, action=action_of(name)), cohort
@@ -157,7 +120,7 @@ def _reference(name: str, cohort: Cohort, run: Run, seed: int) -> Affine:
     def fit(folder: Path, progress: Progress) -> None:
         model(name)(train, tuning, seed=seed, progress=progress).save(folder / "model")
 
-    found = run.stage(f"reference_{name}", fit, _load_patient)
+    found = run.stage(f"reference_{name}", fit, load_patient)
     assert isinstance(found, Affine)
     return found
 
@@ -199,10 +162,6 @@ def _start(run: Run, logged: LoggedData, behavior: BehaviorPolicy, seed: int) ->
     found = run.stage("imitation", fit, _load_policy)
     assert isinstance(found, NetworkPolicy)
     return found
-
-
-def _load_patient(folder: Path) -> LSTMEnsemble | Affine | Tabular:
-    return load_model(folder / "model")
 
 
 def _load_policy(folder: Path) -> DiscretePolicy:

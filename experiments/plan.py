@@ -23,6 +23,7 @@ from .sources import source
 from .worth import reward_name, reward_options
 
 REFERENCES = ("linear", "persistence")  # the simpler patients that the learned one is compared with
+SECOND = "second_simulator"  # in which nothing is trained: it chooses among policies and tells what they are worth
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def plan_of(config: ExperimentConfig) -> Plan:
         code=patients,
         **split,
     )
+    second = [SECOND] if config.ppo.second_members else []
+    for name in second:
+        add(name, "learning a second simulator", "records", simulator=second_settings(config), code=patients, **split)
     for name in REFERENCES:
         add(f"reference_{name}", f"fitting the {name} model", "records", code=patients, **split)
     add("behavior", "fitting the clinician", "records", behavior=config.behavior.model_dump(), code=policies, **split)
@@ -78,7 +82,7 @@ def plan_of(config: ExperimentConfig) -> Plan:
     reward: dict[str, object] = {"kind": reward_name(config), **reward_options(config)}
     if config.reward.shaping is not None:
         reward["shaping"] = config.reward.shaping.model_dump()
-    shared = config.ppo.model_dump(exclude={"penalties", "unsupported_limit"})
+    shared = config.ppo.model_dump(exclude={"penalties", "unsupported_limit", "second_members"})
     trained = []
     for penalty in (0.0, *config.ppo.penalties):
         learner = LABELS[config.learner]
@@ -86,6 +90,8 @@ def plan_of(config: ExperimentConfig) -> Plan:
         settings = {"penalty": penalty, "ppo": shared, "reward": reward, "discount": config.evaluation.discount}
         trained.append(learner_stage(config, penalty))
         add(trained[-1], title, "simulator", "imitation", code=policies, **settings, **split)
+    worth = {"evaluation": config.evaluation.model_dump(), "reward": reward}
+    add("choice", "weighing penalties", "simulator", *second, "behavior", *trained, code=verdicts, **worth, **split)
     for name in config.offline:
         settings = {"reward": reward, "discount": config.evaluation.discount}
         trained.append(offline_stage(name))
@@ -105,8 +111,24 @@ def plan_of(config: ExperimentConfig) -> Plan:
         )
     judged = {"code": verdicts, "evaluation": config.evaluation.model_dump(), "blends": config.blends, "reward": reward}
     limit = config.ppo.unsupported_limit
-    add("evaluation", "judging policies", "simulator", "behavior", *trained, **judged, unsupported_limit=limit, **split)
+    add(
+        "evaluation",
+        "judging policies",
+        "simulator",
+        *second,
+        "choice",
+        "behavior",
+        *trained,
+        **judged,
+        unsupported_limit=limit,
+        **split,
+    )
     return plan
+
+
+def second_settings(config: ExperimentConfig) -> dict[str, Any]:
+    """Settings of the second simulator: fewer LSTMs, each fitted to patients drawn anew."""
+    return {**config.simulator.model_dump(), "members": config.ppo.second_members, "bootstrap": True}
 
 
 def learner_stage(config: ExperimentConfig, penalty: float) -> str:

@@ -17,12 +17,13 @@ from ..evaluation.page import write_page
 from ..evaluation.report import Report
 from .assemble import assemble
 from .config import ConfigError, ExperimentConfig, SimulatedCohort
+from .ensembles import simulator_of
 from .external_stage import external_stage
 from .fidelity_stage import fidelity_stage
 from .judge import Bench
 from .judged import policies_to_judge
 from .learners import needs_doses
-from .learning import Learned, learn, simulator_of
+from .learning import Learned, learn
 from .plan import plan_of
 from .reading import Cohort, read_cohort
 from .show_records import show_checks
@@ -71,6 +72,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | N
         reward_range=reward_of(config, task.spec, task.horizon * task.interval).meaning.bounds,
         seed=FIRST_SIMULATED + config.seed * 10**9,
         train=learned.train,
+        second=None if learned.second is None else simulator_of(config, task, learned.second),
         shaped=shaped_of(config, learned.simulator),
     )
     bench = _with_doses(bench, config, cohort, learned, known) if needs_doses(config) else bench
@@ -96,7 +98,8 @@ def _with_doses(bench: Bench, config: ExperimentConfig, cohort: Cohort, learned:
     """A bench that also has treatments of continuous doses."""
     simulator = simulator_of(config, cohort.task, learned.patient, action="continuous")
     truth = known.doses if known else None
-    doses = replace(bench, simulator=simulator, truth=truth, shaped=shaped_of(config, simulator))
+    second = None if learned.second is None else simulator_of(config, cohort.task, learned.second, action="continuous")
+    doses = replace(bench, simulator=simulator, truth=truth, second=second, shaped=shaped_of(config, simulator))
     return replace(bench, doses=doses)
 
 

@@ -71,6 +71,7 @@ def _candidates(learned: Learned, bench: Bench, progress: Progress) -> tuple[Can
                 unsupported=trained.unsupported,
                 claimed=value_in(place.simulator, trained.policy, bench, bench.config.simulator_stays),
                 true=value_in(place.truth, trained.policy, bench, bench.config.true_stays),
+                second=trained.second,
                 chosen=trained is learned.candidates[learned.chosen],
             )
         )

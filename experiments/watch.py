@@ -27,9 +27,9 @@ from ..trajectories.split import split
 from ..trajectories.task_file import load_task
 from ..trajectories.ward import Ward, decide, open_ward
 from .config import ConfigError, ExperimentConfig, SimulatedCohort, load_config
+from .ensembles import simulator_of
 from .judged import Actor, Judged, policies_to_judge
 from .learners import acts_by
-from .learning import simulator_of
 from .plan import learner_stage, offline_stage
 from .progress import bar
 from .runner import FIRST_SIMULATED, Known, known_truth

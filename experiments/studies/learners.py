@@ -25,10 +25,12 @@ from ...agents.support import unsupported_share
 from ...agents.table import LABELS
 from ...contracts import Policy, Treatment
 from ...evaluation.true_value import rollout_value
+from ..choice import Grounds
 from ..config import ExperimentConfig, load_config
+from ..ensembles import simulator_of
 from ..judged import Actor
 from ..learners import action_of, acts_by, learned_in, learned_offline, levelled
-from ..learning import Grounds, grounds, simulator_of
+from ..learning import grounds
 from ..plan import plan_of
 from ..reading import Cohort, read_cohort
 from ..runner import FIRST_SIMULATED, FIRST_TRAINING, Known, known_truth
@@ -67,7 +69,8 @@ def _one(
     """One training, in a run folder of its own, and what comes of it."""
     own = config.model_copy(update={"seed": seed} | ({"learner": name} if name in ONLINE else {"offline": (name,)}))
     own = own.model_copy(update={"ppo": config.ppo.model_copy(update={"penalties": (penalty,)})})
-    fixed = simulator_of(config, cohort.task, known.patient, penalty if name in ONLINE else 0.0, action=action_of(name))
+    pessimism = {"penalty": penalty} if name in ONLINE else {}
+    fixed = simulator_of(config, cohort.task, known.patient, action=action_of(name), **pessimism)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), plan_of(own))
         began = time.process_time()

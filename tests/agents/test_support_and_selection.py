@@ -33,24 +33,36 @@ def test_only_decisions_that_were_made_count(make_logged):
         unsupported_share(nothing, random_policy(4), random_policy(4))
 
 
-def test_the_smallest_penalty_within_the_limit_is_chosen():
+def test_without_a_second_simulator_the_smallest_penalty_within_the_limit_is_chosen():
     candidates = [Candidate(3.0, 0.01), Candidate(0.3, 0.2), Candidate(1.0, 0.05), Candidate(0.0, 0.6)]
-    assert select(candidates, limit=0.05) == 2
-    assert select(candidates, limit=0.3) == 1
+    assert select(candidates, 0.05) == 2
+    assert select(candidates, 0.3) == 1
     candidates[0] = Candidate(3.0, 0.3)
-    assert select(candidates, limit=0.001) == 2  # none within: the best supported one
-    assert "5%" in rule(0.05)
+    assert select(candidates, 0.001) == 2  # none within: the best supported one
+    assert "5%" in rule(0.05, second=False) and "smallest penalty" in rule(0.05, second=False)
+    assert "second simulator" in rule(0.05, second=True)
+
+
+def test_the_one_worth_most_in_the_second_simulator_is_chosen_of_those_within_the_limit():
+    candidates = [Candidate(0.3, 0.4, 0.95), Candidate(1.0, 0.2, 0.86), Candidate(3.0, 0.1, 0.88)]
+    assert select(candidates, 0.25) == 2
+    assert select(candidates, 0.5) == 0
+    assert select(candidates, 0.01) == 2
+    worse = [Candidate(c.penalty, c.unsupported, (c.second or 0) - 10) for c in candidates]
+    assert select(worse, 0.25) == 2, "rewards may be negative"
+    with pytest.raises(ValueError, match="every candidate or for none"):
+        select([*candidates, Candidate(10.0, 0.1)], 0.25)
 
 
 def test_nothing_to_choose_from_is_refused():
     with pytest.raises(ValueError, match="at least one candidate"):
-        select([], limit=0.05)
+        select([], 0.05)
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 1)), min_size=1, max_size=8), st.floats(0, 1))
 def test_selection_law(pairs, limit):
     candidates = [Candidate(*pair) for pair in pairs]
-    chosen = candidates[select(candidates, limit=limit)]
+    chosen = candidates[select(candidates, limit)]
     within = [c.penalty for c in candidates if c.unsupported <= limit]
     if within:
         assert chosen.penalty == min(within) and chosen.unsupported <= limit

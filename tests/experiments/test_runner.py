@@ -4,6 +4,8 @@ import shutil
 import pytest
 from posology.evaluation.compare import compare_runs
 from posology.evaluation.report import load_report
+from posology.experiments.config import load_config
+from posology.experiments.plan import plan_of
 from posology.experiments.runner import run_experiment
 
 ESTIMATORS = {
@@ -83,3 +85,23 @@ def test_runs_on_other_patients_are_not_compared(small_run, tmp_path):
     with pytest.raises(ValueError, match="cohort"):
         compare_runs([small_run[1], other], tmp_path / "out")
     assert not (tmp_path / "out" / "comparison.json").exists()
+
+
+def test_a_second_simulator_weighs_every_penalty_and_values_every_policy(small_run):
+    report = load_report(small_run[1])
+    tried = report.selection.candidates
+    assert [c.penalty for c in tried] == [0.0, 1.0, 3.0] and all(0 <= c.second <= 1 for c in tried)
+    penalised = tried[1:]
+    within = [c for c in penalised if c.unsupported <= 0.25]
+    expected = max(within, key=lambda c: c.second) if within else min(penalised, key=lambda c: c.unsupported)
+    assert expected.chosen
+    valued = {name for name, policy in report.policies.items() if policy.second_value is not None}
+    assert valued == {name for name, policy in report.policies.items() if policy.simulator_value is not None}
+    assert report.policies["ppo"].second_value != report.policies["ppo"].simulator_value
+    assert (small_run[1] / "second_simulator" / "model").is_dir()
+
+
+def test_a_run_may_do_without_a_second_simulator():
+    plan = plan_of(load_config("demo", ["ppo.second_members=0"]))
+    assert "second_simulator" not in plan and "second_simulator" not in plan["choice"].needs
+    assert "second_simulator" in plan_of(load_config("demo"))["evaluation"].needs

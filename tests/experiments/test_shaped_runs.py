@@ -21,7 +21,7 @@ def test_shaping_is_asked_for_in_the_config_and_retrains_policies_alone():
     assert shaped_of(config, treatment("posology/Sepsis-v0")) is not None
     before, after = plan_of(plain), plan_of(config)
     changed = {name for name in before if before[name].key != after[name].key}
-    assert changed == {name for name in before if name.startswith("ppo_")} | {"evaluation"}
+    assert changed == {name for name in before if name.startswith("ppo_")} | {"choice", "evaluation"}
 
 
 def test_what_cannot_be_shaped_is_said():

@@ -45,7 +45,7 @@ def test_a_changed_setting_makes_what_depends_on_it_stale_and_says_so(copy):
     found = {stage.name: stage for stage in status(copy)[1]}
     assert found["simulator"].state == "stale" and found["simulator"].why == ("simulator.hidden: 8 became 16",)
     assert found["ppo_1"].why == ("simulator changed",)
-    assert found["evaluation"].why == ("simulator, ppo_0, ppo_1, ppo_3 changed",)
+    assert found["evaluation"].why == ("simulator, second_simulator, choice, ppo_0, ppo_1, ppo_3 changed",)
     assert {name for name, stage in found.items() if stage.state == "done"} == {
         "cohort", "records", "reference_linear", "reference_persistence", "behavior", "imitation",
     }  # fmt: skip
