@@ -20,9 +20,10 @@ from .imaging.chest import PIXELS
 from .tumor_clinician import TumorClinician
 from .tumor_course import Course, week
 from .tumor_memory import TumorMemory
-from .tumor_observation import OBSERVATION_NOISE, Schedule, measure
+from .tumor_observation import OBSERVATION_NOISE, measure
 from .tumor_patients import PATIENT_NOISE, draw_context, draw_patients
 from .tumor_scan import pictures
+from .tumor_schedule import DailySchedule, WeeklySchedule
 from .tumor_spec import SPEC, WEEK
 
 COURSE_NOISE = 9  # columns of a step before the observation's: seven days of growth, cure, death
@@ -33,13 +34,15 @@ class Tumor:
     """A `PatientModel` in steps of a week. Death terminates, and so does a cure (outcome 1), which nobody can see.
 
     Scans are taken at admission and every `scan_weeks` (0: at each patient's own pace of 1 to 8); each later one is
-    missed with probability `missed`. A radiologist's volume has an error of `reading` in its logarithm (SD).
+    missed with probability `missed`. A `schedule` in days takes the place of both. Of the scans of a week the last one
+    is seen. A radiologist's volume has an error of `reading` in its logarithm (SD).
     """
 
     scan_weeks: int = 3
     missed: float = 0.0
     reading: float = 0.10
     variability: float = 1.0  # scales how marrows differ
+    schedule: DailySchedule | None = None
 
     def __post_init__(self) -> None:
         if self.scan_weeks < 0 or not 0 <= self.missed <= 1 or min(self.variability, self.reading) < 0:
@@ -118,13 +121,16 @@ class Tumor:
         course = week(TumorMemory.unpack(state.memory), state.context[:, 0], dose, growing)
         later = state.hours + hours
         memory, outcome = _fate(course, state.outcome, ndtr(cure[:, 0]), ndtr(death[:, 0]))
-        scanned = Schedule(self.scan_weeks, self.missed).scanned(memory, later, observing)
+        scanned, ago = (self.schedule or WeeklySchedule(self.scan_weeks, self.missed)).latest(memory, later, observing)
+        earlier = course.volumes.gather(0, (6 - ago)[None])
+        shown = torch.where(ago > 0, earlier, memory.volume)  # today's counts what the week ended with, a cure too
         memory = memory._replace(
-            scan_volume=torch.where(scanned, memory.volume, memory.scan_volume),
+            scan_volume=torch.where(scanned, shown, memory.scan_volume),
             scan_noise=torch.where(scanned, observing[None, :, -1], memory.scan_noise),
         )
+        measured = measure(memory._replace(volume=memory.scan_volume), observing, self.reading)
         seen = torch.stack((torch.ones_like(scanned), scanned, scanned, torch.ones_like(scanned)), 1)
-        vitals, age = carry(SPEC, state.vitals, state.age, hours, measure(memory, observing, self.reading), seen)
+        vitals, age = carry(SPEC, state.vitals, state.age, hours, measured, seen)
         return state.replace(
             vitals=vitals,
             seen=seen,

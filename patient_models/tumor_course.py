@@ -21,9 +21,10 @@ Palma et al. 2013, Int J Radiat Oncol Biol Phys 85:444)."""
 
 
 class Course(NamedTuple):
-    """What a week led to, each (B,) but for the memory."""
+    """What a week led to, each (B,) but for the first two."""
 
     memory: TumorMemory
+    volumes: Tensor  # (7, B) cm3 at the end of each day
     cured: Tensor  # probability of a cure in the week
     infection: Tensor  # probability of death by neutropenic sepsis
     outgrown: Tensor  # bool: the tumour passed 13 cm
@@ -37,12 +38,14 @@ def week(m: TumorMemory, age: Tensor, dose: Tensor, noise: Tensor) -> Course:
     spared, low = torch.ones_like(units), torch.zeros_like(units)
     outgrown = torch.zeros_like(units, dtype=torch.bool)
     nothing = torch.zeros_like(gray)
+    volumes = []
     for day in range(7):
         given = (units - day).clamp(0, 1)  # one unit a day, until all is given
         tumor = next_day(tumor, given, gray / FRACTIONS if day < FRACTIONS else nothing, noise[:, day])
         spared = spared * (1 - cure_probability(tumor.volume))
         outgrown = outgrown | (tumor.volume > DEATH_VOLUME)
         tumor = tumor._replace(volume=tumor.volume.clamp(0, DEATH_VOLUME))
+        volumes.append(tumor.volume)
         marrow, share = one_day(marrow, given)
         low = low + share
     total = m.gray + gray
@@ -56,7 +59,7 @@ def week(m: TumorMemory, age: Tensor, dose: Tensor, noise: Tensor) -> Course:
     )
     risk = 1 - torch.exp(-SEPSIS * torch.exp(PER_YEAR * (age - 66)) * low)
     lung = (m.lung_share * total)[0]
-    return Course(memory, 1 - spared, risk, outgrown, lung > m.tolerance[0] + FATAL_EXCESS)
+    return Course(memory, torch.stack(volumes), 1 - spared, risk, outgrown, lung > m.tolerance[0] + FATAL_EXCESS)
 
 
 def inflamed(m: TumorMemory) -> Tensor:
