@@ -1,4 +1,4 @@
-"""When a tumour patient is scanned: on the clock of the decisions, or every so many days, a clock of the patient's own."""
+"""When a tumour patient is scanned: on the days of decisions, or every so many days of a clock of the patient's own."""
 
 from __future__ import annotations
 

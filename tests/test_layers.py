@@ -33,6 +33,7 @@ HEAVY = {
         "envs/render.py",
         "experiments/studies/cross_hospital_page.py",
         "experiments/studies/icu_sepsis_figures.py",
+        "experiments/studies/imaging_value_page.py",
         "experiments/studies/off_policy_page.py",
         "experiments/studies/safety_figures.py",
         "experiments/studies/patient_courses.py",

@@ -1,14 +1,13 @@
-"""Does imaging help? A rule and policies that see scans, none, or the true size, at ever rarer scans.
+"""Does imaging help? Policies that see scans, none, or the true volume, at ever rarer and missing scans.
 
-`python -m posology.experiments.studies.imaging_value` writes docs/imaging_value.json and the table in docs/imaging.md.
-Policies are trained by PPO in the true patient over random scan schedules, and all are judged by the same reward:
-that of the environment, but for shrinkage, which counts the true volume, however seldom it was scanned. Scans are
-rendered and read by the encoder when policies are judged; in training a reading with an error of 15 % stands for it.
+`python -m posology.experiments.studies.imaging_value` writes docs/imaging_value.json, the tables in docs/imaging.md and
+docs/figures/imaging_value.png. One policy for each kind of sight and seed is trained by PPO in the true patient; those
+that see scans over random schedules, with errors drawn like the encoder's. They are judged by the true volume: on scans
+that are really rendered and read, and on more patients with drawn errors.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,205 +16,159 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
-from torch import Tensor
+from scipy import stats
 
-from ...agents.network import NetworkPolicy
+from ...agents.masked_ppo import MaskedPPOConfig, fit_masked_ppo
 from ...agents.save import load_policy, save_policy
-from ...agents.sb3 import PPOConfig, fit_ppo
-from ...contracts import Clinician, PatientState, Policy, Spec, Step, Treatment
-from ...envs import sb3_env
-from ...envs.dose_treatment import DoseTreatment
-from ...envs.tumor_constraints import tumor_limits
-from ...envs.tumor_reward import TumorReward, tumor_reward
-from ...envs.wrapped import wrap
-from ...evaluation.true_value import mean_interval, rollout_value
+from ...contracts import Clinician, Policy, Treatment
+from ...evaluation.true_value import rollout_value
 from ...patient_models.tumor import Tumor
 from ...patient_models.tumor_imaging import TumorImaging
-from ...patient_models.tumor_memory import recall
 from ...patient_models.tumor_rule import TumorRule
-from ...patient_models.tumor_spec import FEATURES, SPEC, WEEK
+from ...patient_models.tumor_schedule import DailySchedule
 from ..stages import write_text
-from .patient_pages import put_block
+from .imaging_arms import ARMS, CONDITIONS, TRAINED, ReadSizes, core, judged, knowing, sighted, sightless
+from .imaging_reading import ErringReading, Reading, measured, reading_of
+from .imaging_value_page import draw, tables
 
-COMMAND = "python -m posology.experiments.studies.imaging_value"
-HORIZON, BLIND_TO = 26, (SPEC.feature("volume"), SPEC.feature("diameter"))
 FIRST = 5 * 10**12  # seed of the first patient judged
-READING = 0.15  # of the encoder, as trained with
-CONDITIONS = (
-    ("every week", 1, 0.0),
-    ("every 2 weeks", 2, 0.0),
-    ("every 4 weeks", 4, 0.0),
-    ("every 8 weeks", 8, 0.0),
-    ("weekly, 30 % missed", 1, 0.3),
-    ("weekly, 60 % missed", 1, 0.6),
-)
+TRAINING = 10**9  # ... and of the first one met in training, for each training seed
+Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class ReadSizes:
-    """The tumour patient with the encoder's volume and diameter, and nothing else of its token."""
+@dataclass(frozen=True)
+class Plan:
+    """How much is done."""
 
-    inner: TumorImaging
-    spec: Spec = SPEC
-    fixed_hours: float | None = WEEK
-
-    @property
-    def noise_dim(self) -> int:
-        return self.inner.noise_dim
-
-    @property
-    def admit_noise_dim(self) -> int:
-        return self.inner.admit_noise_dim
-
-    def admit(self, context: Tensor | None, noise: Tensor) -> PatientState:
-        return _first(self.inner.admit(context, noise))
-
-    def step(self, state: PatientState, dose: Tensor, hours: Tensor, noise: Tensor) -> PatientState:
-        extra = len(self.inner.spec.features) - len(FEATURES)
-        padded = {n: torch.nn.functional.pad(getattr(state, n), (0, extra)) for n in ("vitals", "seen", "age")}
-        return _first(self.inner.step(state.replace(**padded), dose, hours, noise))
+    steps: int  # decisions that each policy is trained on
+    seeds: int
+    patients: int  # judged on rendered scans
+    many: int  # judged with drawn errors
 
 
 def main(
     docs: Annotated[Path, typer.Option(help="Folder of the documentation.")] = Path("docs"),
-    work: Annotated[Path, typer.Option(help="Folder of trained policies; what is there is used.")] = Path("runs"),
-    steps: Annotated[int, typer.Option(min=1, help="Decisions that each policy is trained on.")] = 100_000,
-    seeds: Annotated[
-        int, typer.Option(min=0, help="Policies trained for each kind of sight; 0: judge the rule alone.")
-    ] = 3,
-    patients: Annotated[int, typer.Option(min=50, help="On whom each policy is judged, the same for all.")] = 400,
+    work: Annotated[Path, typer.Option(help="Folder of policies and returns; what is there is used.")] = Path("runs"),
+    steps: Annotated[int, typer.Option(min=1, help="Decisions that each policy is trained on.")] = 1_000_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Policies trained for each kind of sight.")] = 3,
+    patients: Annotated[int, typer.Option(min=2, help="Judged on rendered scans, the same for all.")] = 400,
+    many: Annotated[int, typer.Option(min=2, help="Judged with drawn errors, the same for all.")] = 4000,
 ) -> None:
-    """Train, judge and tabulate."""
+    """Measure the encoder's errors, train, judge, tabulate and draw."""
     torch.set_num_threads(1)
-    console = Console()
-    docs.mkdir(parents=True, exist_ok=True)
-    actors: dict[str, dict[str, list[Policy | Clinician]]] = {"rule": _rules()}
-    if seeds:
-        actors["policy"] = {
-            arm: [_policy(work / f"imaging_value_{arm}_{s}_{steps}", arm, s, steps, console) for s in range(seeds)]
-            for arm in ("scans", "none", "truth")
+    plan, console = Plan(steps, seeds, patients, many), Console()
+    folder = work / f"imaging_value_{steps}"
+    for path in (docs / "figures", folder):
+        path.mkdir(parents=True, exist_ok=True)
+    errors = folder / "reading.json"
+    if not errors.is_file():
+        weekly = core(ReadSizes(TumorImaging(Tumor(2))))
+        write_text(errors, json.dumps(measured(weekly, min(500, patients))) + "\n")
+    study = Study(plan, folder, reading_of(json.loads(errors.read_text(encoding="utf-8"))), console)
+    found = {**vars(plan), "baselines": study.baselines(), "lines": study.lines()}
+    write_text(docs / "imaging_value.json", json.dumps(found, indent=1) + "\n")
+    tables(docs / "imaging.md", found)
+    draw(docs / "figures" / "imaging_value.png", found["lines"])
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Policies and what they are worth, each trained and judged once and kept in `folder`."""
+
+    plan: Plan
+    folder: Path
+    reading: Reading
+    console: Console
+
+    def drawn(self, schedule: DailySchedule) -> Treatment:
+        """Who sees scans with drawn errors."""
+        return judged(core(ErringReading(Tumor(reading=0.0, schedule=schedule), self.reading)))
+
+    def policy(self, arm: str, seed: int) -> Policy:
+        """Trained by PPO over whole stays, so that every update meets all weeks of them."""
+        path = self.folder / f"{arm}_{seed}"
+        if not path.exists():
+            source = sightless() if arm == "none" else knowing() if arm == "truth" else self.drawn(TRAINED)
+            config = MaskedPPOConfig(
+                steps=self.plan.steps, beds=512, rollout=26, minibatches=8, epochs=5, gae_lambda=0.97, entropy=0.005,
+                first_seed=TRAINING * (seed + 1),
+            )  # fmt: skip
+            save_policy(fit_masked_ppo(source, config, seed=seed), path)
+            self.console.print(f"trained {path.name}")
+        policy = load_policy(path)
+        assert isinstance(policy, Policy)
+        return policy
+
+    def returns(self, name: str, treatment: Treatment, who: Policy | Clinician, patients: int) -> Array:
+        """Return of each of `patients` (N,), judged now or before."""
+        path = self.folder / f"returns_{name}_{patients}.json"
+        if not path.is_file():
+            value = rollout_value(treatment, who, patients, FIRST, batch=min(patients, 4000))
+            write_text(path, json.dumps([round(x, 5) for x in value.returns.tolist()]) + "\n")
+            self.console.print(f"{name}: {value.value:.3f} ({patients} patients)")
+        return np.array(json.loads(path.read_text(encoding="utf-8")))
+
+    def all_seeds(self, name: str, treatment: Treatment, arm: str, patients: int) -> Array:
+        """Returns (S, N) of the policies of an arm."""
+        each = [self.returns(f"{name}_{s}", treatment, self.policy(arm, s), patients) for s in range(self.plan.seeds)]
+        return np.stack(each)
+
+    def baselines(self) -> list[dict[str, Any]]:
+        """What the documented clinician and rule are worth, with the true volume and without it."""
+        many = self.plan.many
+        found = {
+            "the clinician of the cohort, true size": self.returns("clinician", knowing(), Tumor().clinician(), many),
+            "rule by count alone": self.returns("rule_blind", knowing(), TumorRule(small=0.0, large=1e9), many),
+            "rule by count and true volume": self.returns("rule", knowing(), TumorRule(), many),
+            "PPO, no image": self.all_seeds("none", sightless(), "none", many),
+            "PPO, true volume": self.all_seeds("truth", knowing(), "truth", many),
         }
-    found = _kept(docs / "imaging_value.json", {"steps": steps, "seeds": seeds, "patients": patients})
-    for who, arms in actors.items():
-        if who not in found:
-            found[who] = _judge(arms, patients, console)
-            write_text(docs / "imaging_value.json", json.dumps(found, indent=1) + "\n")
-    page = docs / "imaging.md"
-    text = page.read_text(encoding="utf-8") if page.is_file() else "# Images as part of the state\n"
-    for who in actors:
-        body = "\n".join(_table(found[who]))
-        text = put_block(text, f"imaging value, {who}", "", body, command=COMMAND)
-    write_text(page, text)
+        return [{"who": who, "value": crossed_interval(np.atleast_2d(each))} for who, each in found.items()]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Every arm and schedule: value, and gain over no image paired by patient and seed, rendered and drawn."""
+        few, many = self.plan.patients, self.plan.many
+        base = {size: self.all_seeds("none", sightless(), "none", size) for size in (few, many)}
+        lines = [_line("none", "none", base[few], base[few], base[many], base[many])]
+        for number, (label, schedule) in enumerate(CONDITIONS):
+            rendered = self.all_seeds(f"scans_{number}", sighted(schedule), "scans", few)
+            drawn = self.all_seeds(f"drawn_{number}", self.drawn(schedule), "scans", many)
+            lines.append(_line("scans", label, rendered, base[few], drawn, base[many]))
+        truth = {size: self.all_seeds("truth", knowing(), "truth", size) for size in (few, many)}
+        return [*lines, _line("truth", CONDITIONS[0][0], truth[few], base[few], truth[many], base[many])]
 
 
-def _kept(path: Path, settings: dict[str, int]) -> dict[str, Any]:
-    """What was found before under the same settings."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found if all(found.get(name) == value for name, value in settings.items()) else dict(settings)
+def _line(arm: str, label: str, few: Array, base: Array, many: Array, base_many: Array) -> dict[str, Any]:
+    assert arm in ARMS
+    return {
+        "arm": arm,
+        "scans": label,
+        "value": crossed_interval(few),
+        "gain": crossed_interval(few - base),
+        "gain_drawn": crossed_interval(many - base_many),
+        "seeds": [round(float(x), 4) for x in (few - base).mean(1)],
+    }
 
 
-def _rules() -> dict[str, list[Policy | Clinician]]:
-    """The documented rule, which reads the size, and the same with no regard to it."""
-    return {"scans": [TumorRule()], "none": [TumorRule(small=0.0, large=1e9)], "truth": [TumorRule()]}
+def crossed_interval(values: Array, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean of values (S, N), and its low and high: over seeds and patients, both of which are samples.
 
-
-def _judge(arms: dict[str, list[Policy | Clinician]], patients: int, console: Console) -> list[dict[str, Any]]:
-    """A line for no image, for every schedule, and for the true volume; differences are paired by patient."""
-    cores = [("none", "no scan", judged(blind(_core(Tumor()))))]
-    for label, weeks, missed in CONDITIONS:
-        cores.append(("scans", label, judged(_core(ReadSizes(TumorImaging(Tumor(weeks, missed)))))))
-    cores.append(("truth", "every week", judged(_core(Tumor(1, 0.0, 0.0)))))
-    lines, base = [], None
-    for arm, label, core in cores:
-        values = [rollout_value(core, actor, patients, FIRST, batch=512) for actor in arms[arm]]
-        each = np.stack([value.returns for value in values]).mean(0)
-        base = each if base is None else base
-        line = {"arm": arm, "scans": label, "value": float(each.mean()), "seeds": [v.value for v in values]}
-        line |= dict(zip(("low", "high"), mean_interval(each), strict=True))
-        line |= {"gap": float((each - base).mean())}
-        line |= dict(zip(("gap_low", "gap_high"), mean_interval(each - base), strict=True))
-        lines.append(line)
-        console.print(f"{label}: {line['value']:.3f} ({line['gap']:+.3f})")
-    return lines
-
-
-def _policy(folder: Path, arm: str, seed: int, steps: int, console: Console) -> Policy:
-    if not folder.exists():
-        missed = 0.25
-        cores = {
-            "scans": _core(Tumor(0, missed, READING)),
-            "none": blind(_core(Tumor())),
-            "truth": _core(Tumor(1, 0.0, 0.0)),
-        }
-        env = sb3_env(judged(cores[arm]), 256, seed=10**9 * (seed + 1))
-        policy: NetworkPolicy = fit_ppo(env, PPOConfig(steps=steps, rollout=13), seed=seed)
-        save_policy(policy, folder)
-        console.print(f"trained {folder.name}")
-    return load_policy(folder)
-
-
-def _core(patient: Any) -> Treatment:
-    return DoseTreatment(
-        patient,
-        constraints=tumor_limits(SPEC),
-        reward_rule=tumor_reward(SPEC, HORIZON * WEEK),
-        horizon=HORIZON,
-        interval_hours=WEEK,
-        enforce=True,
-    )
-
-
-def judged(treatment: Treatment) -> Treatment:
-    """The treatment with shrinkage paid for the true volume, whatever was scanned."""
-    rule = tumor_reward(SPEC, HORIZON * WEEK)
-
-    def reward(before: PatientState, dose: Tensor, hours: Tensor, after: PatientState) -> Tensor:
-        over = torch.zeros_like(after.outcome, dtype=torch.bool)
-        return rule(_truly(before, rule), dose, hours, _truly(after, rule), over)
-
-    def step(state: PatientState, action: Tensor, hours: Tensor, noise: Tensor) -> Step:
-        found = treatment.step(state, action, hours, noise)
-        return dataclasses.replace(found, reward=reward(state, found.dose, found.hours, found.state))
-
-    return dataclasses.replace(wrap(treatment), reward=reward, step=step)
-
-
-def blind(treatment: Treatment) -> Treatment:
-    """The treatment with the columns of the scan blanked in the observation."""
-    columns = torch.tensor([k * len(FEATURES) + c for k in range(3) for c in BLIND_TO])
-
-    def observe(state: PatientState) -> Tensor:
-        return treatment.observe(state).index_fill(1, columns, 0.0)
-
-    return dataclasses.replace(wrap(treatment), observe=observe)
-
-
-def _truly(state: PatientState, rule: TumorReward) -> PatientState:
-    vitals = state.vitals.clone()
-    vitals[:, rule.volume] = recall(state.memory, "volume")
-    return state.replace(vitals=vitals)
-
-
-def _first(state: PatientState) -> PatientState:
-    kept = len(FEATURES)
-    return state.replace(vitals=state.vitals[:, :kept], seen=state.seen[:, :kept], age=state.age[:, :kept])
-
-
-def _table(lines: list[dict[str, Any]]) -> list[str]:
-    """Markdown lines."""
-    seen = {"scans": "what the encoder reads", "none": "no image", "truth": "the true volume"}
-    rows = [
-        "| what is seen | scans | value (95 %) | minus no image, paired (95 %) | seeds |",
-        "| --- | --- | ---: | ---: | ---: |",
-    ]
-    for x in lines:
-        value = f"{x['value']:.3f} ({x['low']:.3f} to {x['high']:.3f})"
-        gap = "" if x["arm"] == "none" else f"{x['gap']:+.3f} ({x['gap_low']:+.3f} to {x['gap_high']:+.3f})"
-        seeds = f"{min(x['seeds']):.3f} to {max(x['seeds']):.3f}" if len(x["seeds"]) > 1 else ""
-        cells = (cell.replace("-", "−") for cell in (value, gap, seeds))
-        rows.append(f"| {seen[x['arm']]} | {x['scans']} | {' | '.join(cells)} |")
-    return rows
+    The variance is that of seeds' means plus that of patients' means, which counts their interaction twice and so errs
+    on the wide side; degrees of freedom by Satterthwaite (1946), Biometrics Bulletin 2:110. One seed: patients alone.
+    """
+    seeds, patients = values.shape
+    parts = [(float(values.mean(0).var(ddof=1)) / patients, patients - 1)]
+    if seeds > 1:
+        parts.append((float(values.mean(1).var(ddof=1)) / seeds, seeds - 1))
+    total = sum(variance for variance, _ in parts)
+    mean = float(values.mean())
+    if total == 0:
+        return mean, mean, mean
+    freedom = total**2 / sum(variance**2 / df for variance, df in parts)
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * total**0.5
+    return mean, mean - half, mean + half
 
 
 if __name__ == "__main__":

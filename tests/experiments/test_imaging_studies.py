@@ -7,8 +7,8 @@ from posology.experiments.studies.encoder_real import real_lines
 from posology.experiments.studies.encoder_scores import lines_of, scores
 from posology.experiments.studies.film_course import course_lines, film_ages, film_counts
 from posology.experiments.studies.film_reader import USUAL, _line_through_grey, _score, film_lines
+from posology.experiments.studies.imaging_arms import BLIND_TO, ReadSizes, blind, core, judged
 from posology.experiments.studies.imaging_scale import COHORTS, _cohort, _files, scale_lines
-from posology.experiments.studies.imaging_value import BLIND_TO, ReadSizes, _core, blind, judged
 from posology.patient_models.imaging.encoder_training import Rendered
 from posology.patient_models.imaging.film_reader import shipped_film_reader
 from posology.patient_models.imaging.shipped import shipped_encoder
@@ -34,8 +34,8 @@ def test_scores_of_the_truth_itself_are_perfect():
 
 def test_the_judged_reward_adds_up_to_the_true_shrinkage():
     policy = fixed_policy(2, 10)
-    plain = rollout(_core(Tumor(8, 0.0, 0.0)), policy, 40, seed=3, keep_memory=True)
-    truly = rollout(judged(_core(Tumor(8, 0.0, 0.0))), policy, 40, seed=3, keep_memory=True)
+    plain = rollout(core(Tumor(8, 0.0, 0.0)), policy, 40, seed=3, keep_memory=True)
+    truly = rollout(judged(core(Tumor(8, 0.0, 0.0))), policy, 40, seed=3, keep_memory=True)
     assert torch.equal(plain.memory, truly.memory)
     volume = recall(truly.memory, "volume").clamp_min(0)
     last = truly.decisions.mask.sum(1)
@@ -51,9 +51,9 @@ def test_the_judged_reward_adds_up_to_the_true_shrinkage():
 
 
 def test_a_blinded_policy_sees_nothing_of_the_scan():
-    core = _core(Tumor())
-    state = core.admit(torch.randn(5, core.admit_noise_dim, generator=torch.Generator().manual_seed(0)))
-    hidden, shown = blind(core).observe(state), core.observe(state)
+    plain = core(Tumor())
+    state = plain.admit(torch.randn(5, plain.admit_noise_dim, generator=torch.Generator().manual_seed(0)))
+    hidden, shown = blind(plain).observe(state), plain.observe(state)
     columns = [k * len(FEATURES) + c for k in range(3) for c in BLIND_TO]
     assert (hidden[:, columns] == 0).all()
     kept = [c for c in range(shown.shape[1]) if c not in columns]
@@ -61,7 +61,7 @@ def test_a_blinded_policy_sees_nothing_of_the_scan():
 
 
 def test_sizes_read_by_the_encoder_stand_where_the_radiologist_s_do():
-    done = rollout(_core(ReadSizes(TumorImaging(Tumor(2)))), fixed_policy(2, 10), 20, seed=1, keep_memory=True)
+    done = rollout(core(ReadSizes(TumorImaging(Tumor(2)))), fixed_policy(2, 10), 20, seed=1, keep_memory=True)
     assert done.trajectories.spec == SPEC
     truth, read = recall(done.memory, "volume")[:, 0], done.trajectories.vitals[:, 0, SPEC.feature("volume")]
     assert (read / truth).log().abs().median() < 0.3

@@ -24,9 +24,7 @@ class Untreated:
 
 
 def course_of(*plan: float, patients: int = 400, weeks: int = 8) -> Course:
-    return follow(
-        Tumor(reading=0.0, schedule=DailySchedule(*plan)), Untreated(), patients, decisions=weeks, hours=WEEK
-    )
+    return follow(Tumor(reading=0.0, schedule=DailySchedule(*plan)), Untreated(), patients, decisions=weeks, hours=WEEK)
 
 
 def drawn(patients: int) -> Tensor:
