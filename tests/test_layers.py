@@ -32,6 +32,7 @@ HEAVY = {
         "evaluation/figures.py",
         "envs/render.py",
         "experiments/studies/cross_hospital_page.py",
+        "experiments/studies/exploitation_figure.py",
         "experiments/studies/icu_sepsis_figures.py",
         "experiments/studies/imaging_value_page.py",
         "experiments/studies/off_policy_page.py",
