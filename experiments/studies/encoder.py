@@ -88,6 +88,7 @@ def _parts(flat: Encoder, count: int, stacks: Callable[[], list[Scores]]) -> dic
             *_by_contrast(threshold_mask, count),
         ],
         "adapted": lambda: _adapted(flat, count),
+        "fainter": lambda: _fainter(flat, count),
         "deep": stacks,
     }
 
@@ -167,12 +168,23 @@ def _adapted(encoder: Encoder, count: int) -> list[Scores]:
     return lines
 
 
+def _fainter(encoder: Encoder, count: int) -> list[Scores]:
+    """Lesions of three fifths of the contrast, before and with a few labels."""
+    faint, generator = Rendered(replace(OLD, contrast=0.6), 1.5, 6.0), torch.Generator().manual_seed(HELD_OUT + 2)
+    return [
+        _score(f"{shots} of lesions of three fifths of the contrast", tuned, faint, count)
+        for shots in SHOTS
+        for tuned in [few_shot(encoder, faint(shots, generator), steps=80)]
+    ]
+
+
 def _page(path: Path, found: dict[str, Any]) -> None:
     text = path.read_text(encoding="utf-8") if path.is_file() else "# Images as part of the state\n"
     whole = found | {
         "kinds": found["kinds"] + found["contrasts"],
         "baseline": found["baseline"] + found["baseline_kinds"],
     }
+    whole["adapted"] = found["adapted"] + found["fainter"]
     parts = {name: lines_of(whole[name]) for name in ("kinds", "baseline", "adapted", "deep")}
     if "real" in found:
         parts["real"] = real_lines(found["real"])
