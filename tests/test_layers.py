@@ -31,6 +31,7 @@ HEAVY = {
     "matplotlib": {
         "evaluation/figures.py",
         "envs/render.py",
+        "experiments/studies/agents_figures.py",
         "experiments/studies/cross_hospital_page.py",
         "experiments/studies/exploitation_figure.py",
         "experiments/studies/icu_sepsis_figures.py",
