@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon, Rectangle
 from matplotlib.text import Text
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from . import render_style as style
 from .render_layout import ABOVE, AIR, HOURS, LEFT, RIGHT, Box, time_ticks
 
-__all__ = ["Artist", "Axes", "Frame", "Line2D", "Patch", "PolyCollection", "Polygon", "Rectangle", "Text"]
+__all__ = ["Artist", "Axes", "AxesImage", "Frame", "Line2D", "Patch", "PolyCollection", "Polygon", "Rectangle", "Text"]
 
 _LETTER, _DIGITS = 6.4, 6  # pixels of a letter, and digits kept above a panel for its latest value
 _LIFT = 2  # pixels between a panel and its name
@@ -82,6 +83,12 @@ class Canvas:
             made.spines[side].set_visible(False)
         made.spines["bottom"].set_color(style.LINE)
         return made
+
+    def image(self, box: Box) -> AxesImage:
+        """A grey picture that changes, black where there is none yet."""
+        made = self.figure.add_axes(box.within(self.size))
+        made.set_axis_off()
+        return made.imshow(np.zeros((2, 2), np.uint8), cmap="gray", vmin=0, vmax=255, aspect="auto", animated=True)
 
     def legend(self, entries: Sequence[tuple[Artist, str]]) -> None:
         """What the marks mean, along the foot of the figure."""

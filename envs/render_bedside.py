@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..contracts import Feature
 from . import render_style as style
 from .render import Artist, Canvas, Frame, Line2D, Patch, Text
 from .render_course import Course
 from .render_layout import Sheet, sheets
 from .render_panels import ABOVE_LIMIT, HOLLOW, LIMIT, POINT, DosePanel, VitalPanel
+from .render_picture import PicturePanel
 
 _CHARACTER = 6.5  # pixels, of the small text
 
@@ -29,12 +31,15 @@ class Bedside:
     ):
         self._canvas = Canvas(size)
         first = courses[0]
-        places = sheets(size, len(courses), len(first.spec.features), len(first.spec.drugs))
+        pictured = first.pictures is not None
+        self._columns = [c for c, f in enumerate(first.spec.features) if not (pictured and _embedding(f))]
+        places = sheets(size, len(courses), len(self._columns), len(first.spec.drugs), picture=pictured)
+        self._pictures: list[PicturePanel] = []
         self._vitals: list[tuple[VitalPanel, int]] = []
         self._doses: list[tuple[DosePanel, int]] = []
         for number, place in enumerate(places):
             self._add_panels(place, number, first)
-        hidden = len(first.spec.features) - len(places[0].vitals)
+        hidden = len(self._columns) - len(places[0].vitals)
         left, right = places[0].head.left, size[0] - places[0].head.left
         note = style.NOTICE + (f" {hidden} more features are not shown." if hidden else "")
         self._canvas.write((left, 24), title, color=style.INK, fontsize=15, fontweight="bold")
@@ -53,6 +58,8 @@ class Bedside:
         for text, course in zip(self._status, courses, strict=True):
             text.set_text(course.status)
             text.set(color=style.INK if course.ended else style.MUTED, fontweight="bold" if course.ended else "normal")
+        for picture, course in zip(self._pictures, courses, strict=False):
+            changing += picture.update(course)
         for vital, number in self._vitals:
             changing += vital.update(courses[number], courses[0] if number else None)
         for dose, number in self._doses:
@@ -61,8 +68,10 @@ class Bedside:
 
     def _add_panels(self, place: Sheet, number: int, first: Course) -> None:
         """The panels of sheet `number`."""
-        for column, box in enumerate(place.vitals):
-            axes = self._canvas.axes(box, first.horizon, hours=column in place.hours)
+        if place.picture is not None:
+            self._pictures.append(PicturePanel(self._canvas, place.picture))
+        for panel, (column, box) in enumerate(zip(self._columns, place.vitals, strict=False)):
+            axes = self._canvas.axes(box, first.horizon, hours=panel in place.hours)
             self._vitals.append((VitalPanel(axes, first.spec.features[column], column), number))
         for column, box in enumerate(place.doses):
             axes = self._canvas.axes(box, first.horizon, hours=True)
@@ -75,6 +84,11 @@ class Bedside:
             self._canvas.write((place.head.left, height), name, color=style.INK, fontsize=12.5)
         right = place.head.left + place.head.width
         return self._canvas.write((right, height), "", fontsize=11, ha="right", animated=True)
+
+
+def _embedding(feature: Feature) -> bool:
+    """Whether a feature tells only a network anything; where there is a picture, that is shown instead."""
+    return feature.source == "image" and (feature.low, feature.high) == (-1.0, 1.0)
 
 
 def _legend(course: Course, compared: str) -> list[tuple[Artist, str]]:

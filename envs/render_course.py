@@ -15,10 +15,12 @@ from ..contracts import IN_CARE, PatientState, Spec, Step, Treatment
 from ..patient_models.learned_heads import Forecast
 from ..trajectories.scaling import Scaler
 from .constraints import DoseLimit
+from .pictures import Pictured
 from .render_style import SPREAD, amount, moment
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Pixels = NDArray[np.uint8]
 
 
 @runtime_checkable
@@ -47,6 +49,8 @@ class Course:
     exceeded: Flags  # (S - 1, U): above a limit
     outcome: int = IN_CARE
     truncated: bool = False
+    pictures: Pixels | None = None  # (S, H, W) the last one at each state, where the patients have some
+    picture_age: Array | None = None  # (S,) hours since it was taken
 
     @property
     def decisions(self) -> int:
@@ -80,6 +84,9 @@ class Course:
         states = {
             n: getattr(self, n)[: decisions + 1] for n in ("time", "vitals", "known", "seen", "expected", "ahead")
         }
+        if self.pictures is not None and self.picture_age is not None:
+            seen = slice(decisions + 1)
+            states |= {"pictures": self.pictures[seen], "picture_age": self.picture_age[seen]}
         given = {n: getattr(self, n)[:decisions] for n in ("dose", "exceeded")}
         return dataclasses.replace(self, **states, **given, outcome=IN_CARE, truncated=False)
 
@@ -100,6 +107,7 @@ def admitted(treatment: Treatment, state: PatientState) -> Course:
         ahead=_expected(treatment, state, state.last_dose, hours),
         dose=np.zeros((0, len(treatment.spec.drugs))),
         exceeded=np.zeros((0, len(treatment.spec.drugs)), dtype=np.bool_),
+        **_picture(treatment, state),
     )
 
 
@@ -117,6 +125,7 @@ def followed(course: Course, treatment: Treatment, before: PatientState, step: S
         ahead = _expected(treatment, step.state, step.dose, step.hours)
     added = {**after, "expected": expected, "ahead": ahead, "dose": _array(step.dose)}
     added["exceeded"] = _exceeded(treatment, step)
+    added |= _picture(treatment, step.state)
     grown: dict[str, Any] = {name: np.concatenate([getattr(course, name), value]) for name, value in added.items()}
     grown |= {"interval": float(step.hours[0]), "outcome": outcome, "truncated": truncated}
     return dataclasses.replace(course, **grown)
@@ -130,6 +139,14 @@ def _state(spec: Spec, state: PatientState, hours: float) -> dict[str, Any]:
         "known": _array(state.age) < oldest,
         "seen": state.seen.cpu().numpy().copy(),
     }
+
+
+def _picture(treatment: Treatment, state: PatientState) -> dict[str, Any]:
+    """The last picture (1, H, W) and its age (1,) hours, where the patients have some."""
+    patient = treatment.patient
+    if not isinstance(patient, Pictured):
+        return {}
+    return {"pictures": patient.pictures(state).cpu().numpy(), "picture_age": _array(patient.picture_age(state))}
 
 
 def _expected(treatment: Treatment, state: PatientState, dose: Tensor, hours: Tensor) -> Array:

@@ -21,6 +21,7 @@ LEFT, ABOVE, RIGHT = 34.0, 20.0, 10.0  # around the axes of a panel: ticks, name
 AIR = 8.0  # below it
 HOURS = 16.0  # ... and the labels of the hours, where there are any
 _DOSES = 0.19  # share of the height for the drugs
+_PICTURE = 0.28  # share of the width for the last picture
 _SHAPE = 1.9  # width of a panel over its height, aimed at
 _LEAST = (128.0, 62.0)  # smallest panel that can be read
 
@@ -48,25 +49,28 @@ class Sheet:
     vitals: tuple[Box, ...]  # as many of the features as can be read
     doses: tuple[Box, ...]
     hours: frozenset[int]  # vitals panels with nothing below, which carry the hours
+    picture: Box | None = None  # square, right of the vitals
 
 
-def sheets(size: tuple[int, int], count: int, features: int, drugs: int) -> tuple[Sheet, ...]:
+def sheets(size: tuple[int, int], count: int, features: int, drugs: int, *, picture: bool = False) -> tuple[Sheet, ...]:
     """One sheet for each of `count` courses, beside each other on a figure of `size` pixels."""
     width = (size[0] - 2 * _MARGIN - (count - 1) * _GAP) / count
     top = _HEAD + (_SHEET_HEAD if count > 1 else 0)
     return tuple(
-        _sheet(Box(_MARGIN + i * (width + _GAP), top, width, size[1] - top - _FOOT), features, drugs)
+        _sheet(Box(_MARGIN + i * (width + _GAP), top, width, size[1] - top - _FOOT), features, drugs, picture)
         for i in range(count)
     )
 
 
-def _sheet(area: Box, features: int, drugs: int) -> Sheet:
+def _sheet(area: Box, features: int, drugs: int, picture: bool) -> Sheet:
     below = max(area.height * _DOSES, 90.0)
     above = area.height - below - HOURS
-    rows, columns = _grid(area.width, above, features)
+    side = min(_PICTURE * area.width, above - ABOVE) if picture else 0.0
+    room = area.width - side - (RIGHT if picture else 0.0)
+    rows, columns = _grid(room, above, features)
     shown = min(features, rows * columns)
     cells = [
-        Box(area.left + c * area.width / columns, area.top + r * above / rows, area.width / columns, above / rows)
+        Box(area.left + c * room / columns, area.top + r * above / rows, room / columns, above / rows)
         for r, c in (divmod(i, columns) for i in range(shown))
     ]
     across = max(drugs, 1)
@@ -79,6 +83,7 @@ def _sheet(area: Box, features: int, drugs: int) -> Sheet:
         vitals=tuple(map(_axes, cells)),
         doses=tuple(map(_axes, doses)),
         hours=frozenset(range(max(shown - columns, 0), shown)),
+        picture=Box(area.left + area.width - side, area.top + ABOVE, side, side) if picture else None,
     )
 
 
