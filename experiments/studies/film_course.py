@@ -1,7 +1,7 @@
 """When films are taken in the sepsis cohort, how well the last one tells the present, and two courses as their films.
 
-`python -m posology.experiments.studies.film_course` writes docs/results/film_course.json, its table in docs/imaging.md
-and docs/figures/film_course.png.
+`python -m posology.experiments.studies.film_course` writes docs/results/film_course.json, its table in docs/imaging.md,
+docs/figures/film_course.png and docs/figures/film_bedside.png.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from ...trajectories.carry import valid_states
 from ...trajectories.rollout import Rollout, rollout
 from ..sources import clinician, true_treatment
 from ..stages import write_text
+from ..watch import follow
 from .patient_pages import put_block
 
 COMMAND = "python -m posology.experiments.studies.film_course"
 SOURCE = "sepsis_imaging"
 AGES = ((0.0, 0.0), (4.0, 8.0), (12.0, 20.0), (24.0, 72.0))  # hours since the last film
-SHOWN = 6  # films of a course
+SHOWN, BEDSIDE = 6, 12  # films of a course, and decisions after which one is shown at the bedside
 
 
 def main(
@@ -45,7 +46,9 @@ def main(
     page = docs / "imaging.md"
     text = page.read_text(encoding="utf-8") if page.is_file() else "# Images as part of the state\n"
     write_text(page, put_block(text, "film course", "", "\n".join(course_lines(found)), command=COMMAND))
-    _picture(docs / "figures" / "film_course.png", stays)
+    flooded, dry = _two(stays)
+    _picture(docs / "figures" / "film_course.png", stays, (flooded, dry))
+    _bedside(docs / "figures" / "film_bedside.png", int(stays.decisions.subject[flooded]))
 
 
 def film_counts(stays: Rollout) -> dict[str, float]:
@@ -104,17 +107,23 @@ def _column(stays: Rollout, name: str) -> Tensor:
     return stays.memory[:, :, COLUMN[name]]
 
 
-def _picture(path: Path, stays: Rollout) -> None:
-    """The films of the stay whose lungs flooded most, and of one whose lungs stayed dry under as much fluid."""
+def _two(stays: Rollout) -> tuple[int, int]:
+    """The stay whose lungs flooded most, and the one whose lungs stayed driest, among those with enough films."""
+    taken = _parts(stays)[2]
+    enough = stays.decisions.mask.all(1) & (taken.sum(1) >= SHOWN)
+    rise = _column(stays, "film_opacity").amax(1) - _column(stays, "film_opacity")[:, 0]
+    most, least = torch.where(enough, rise, -torch.inf), torch.where(enough, rise, torch.inf)
+    return int(most.argmax()), int(least.argmin())
+
+
+def _picture(path: Path, stays: Rollout, rows: tuple[int, int]) -> None:
+    """The films of two stays."""
     from ...patient_models.imaging.contact_sheet import contact_sheet  # matplotlib takes a second
 
     assert stays.memory is not None
     read, _, taken, _, _ = _parts(stays)
-    enough = stays.decisions.mask.all(1) & (taken.sum(1) >= SHOWN)
-    rise = (_column(stays, "film_opacity").amax(1) - _column(stays, "film_opacity")[:, 0]) * enough
-    dry = torch.where(enough, rise, torch.inf)
     grey, titles = [], []
-    for row in (int(rise.argmax()), int(dry.argmin())):
+    for row in rows:
         at = taken[row].nonzero()[:SHOWN, 0]
         grey.append(render_films(FilmMemory(*stays.memory[row, at, HIDDEN:].unbind(1)).films()).grey)
         hours = _column(stays, "film_hours")[row, at]
@@ -122,6 +131,19 @@ def _picture(path: Path, stays: Rollout) -> None:
         titles += [f"{h:.0f} h: {o:.2f}, SpO2 {s:.0f} %" for h, o, s in zip(hours, read[row, at], spo2, strict=True)]
     pictures = film_bytes(torch.cat(grey)).float()
     contact_sheet(path, pictures, titles=titles, columns=SHOWN, window=(0.0, 255.0), dots=84)
+
+
+def _bedside(path: Path, patient: int) -> None:
+    """A stay as `render_mode="rgb_array"` shows it."""
+    from PIL import Image
+
+    from ...envs.render_bedside import Bedside
+
+    course = follow(true_treatment(SOURCE), clinician(SOURCE, 1.0, 0.0), patient).until(BEDSIDE)
+    frame = Bedside([course], title="Simulated patient").draw([course])
+    partial = path.with_suffix(".tmp.png")
+    Image.fromarray(frame).save(partial, optimize=True)
+    partial.replace(path)
 
 
 if __name__ == "__main__":
