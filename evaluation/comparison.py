@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from .off_policy.intervals import percentile
-from .off_policy.resampling import by_cluster, replicates
+from .off_policy.resampling import by_cluster, replicates, shifted
 from .off_policy.statistic import Ratios
 from .report import Estimand, Frozen, Interval, PolicyKind, Report, Verdict, load_report
 from .run_arrays import Array, RunArrays, load_arrays
@@ -172,9 +172,14 @@ def _estimates(policy: str, a: RunArrays, b: RunArrays, draws: int, seed: int) -
     drawn = replicates([(ratio.columns(), ratio.combine) for ratio in ratios], draws, seed)
     found = {}
     for column, (e, (num, den)) in enumerate(zip(names, parts, strict=True)):
-        low, high = percentile(drawn[:, column], 0.95)
+        moved = drawn[:, column]
+        for k, run in enumerate((a, b)):  # clinicians are fitted in each run
+            moved = shifted(moved, run.shift.get(policy, {}).get(e), seed + k)
+        low, high = percentile(moved, 0.95)
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = float((num.sum(0) / den.sum(0)).sum())
+            own = num.sum(0) / den.sum(0)
+        cut = a.num[policy][e].shape[1]
+        value = float(own[:cut].sum() + own[cut:].sum())
         found[e] = Interval(value=value, low=low, high=high)
     return found
 

@@ -1,8 +1,9 @@
 """What a run keeps for paired comparison: per-stay arrays of every estimate, in `evaluation.safetensors`.
 
 Keys: `subject` (N,) int64, `observed` (N,) float64 return of each held-out stay, `<policy>/<estimator>/num` and `/den`
-(N, S) float64 (value = sum of column ratios), `/weight` (N, T) cumulated, and `<policy>/true_return` (P,) of patients
-simulated in the known truth. No state, dose or date of any patient is kept.
+(N, S) float64 (value = sum of column ratios), `/weight` (N, T) cumulated, `/shift` (K,) by which refits of the
+clinician move the value, and `<policy>/true_return` (P,) of patients simulated in the known truth. No state, dose or
+date of any patient is kept.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Ratio(Protocol):
     def den(self) -> Any: ...  # (N, S)
     @property
     def weight(self) -> Any: ...  # (N, T) or None
+    @property
+    def shifts(self) -> Any: ...  # (K,) or None
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class RunArrays:
     num: dict[str, dict[str, Array]] = field(default_factory=dict)  # (N, S)
     den: dict[str, dict[str, Array]] = field(default_factory=dict)  # (N, S)
     true_return: dict[str, Array] = field(default_factory=dict)  # (P,)
+    shift: dict[str, dict[str, Array]] = field(default_factory=dict)  # (K,) what refits of the clinician do to values
 
 
 def save_arrays(
@@ -68,6 +72,10 @@ def save_arrays(
             raise ValueError(f"{key}: expected {stays} rows, one per stay of `subject`, got shape {array.shape}")
     for policy, returns in (true_returns or {}).items():
         arrays[f"{policy}/true_return"] = np.ascontiguousarray(returns, dtype=np.float64)
+    for policy, named in estimates.items():
+        for name, estimate in named.items():
+            if estimate.shifts is not None:
+                arrays[f"{policy}/{name}/shift"] = np.ascontiguousarray(estimate.shifts, dtype=np.float64)
     path = Path(folder) / EVALUATION_FILE
     partial = path.with_name(path.name + ".partial")
     save_file(arrays, partial)
@@ -86,7 +94,6 @@ def load_arrays(folder: Path | str) -> RunArrays:
         policy, *rest = key.split("/")
         if rest == ["true_return"]:
             run.true_return[policy] = array
-        elif rest[-1] in ("num", "den"):
-            part = run.num if rest[-1] == "num" else run.den
-            part.setdefault(policy, {})[rest[0]] = array
+        elif rest[-1] in ("num", "den", "shift"):
+            {"num": run.num, "den": run.den, "shift": run.shift}[rest[-1]].setdefault(policy, {})[rest[0]] = array
     return run

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 CONFIGS = Path(__file__).parent / "configs"
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -89,6 +89,14 @@ class BehaviorConfig(_Frozen):
 
     kind: Literal["logistic", "network", "trees", "nearest"] = "network"
     calibration: Literal["temperature", "isotonic"] = "temperature"
+    refits: Annotated[int, Field(ge=0)] = 6  # fits to resampled patients, for the intervals; 0: taken for right
+
+    @field_validator("refits")
+    @classmethod
+    def _enough(cls, refits: int) -> int:
+        if refits == 1:
+            raise ValueError("one refit shows no scatter: expected 0, or at least 2")
+        return refits
 
 
 class PPOConfig(_Frozen):
@@ -98,9 +106,8 @@ class PPOConfig(_Frozen):
     environments: Count = 256
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0)
     spared: Annotated[float, Field(ge=0, le=1)] = 0.9  # of the logged decisions: their disagreement costs nothing
-    sharpness: Annotated[float, Field(gt=0)] = 4.0  # power of a learned policy's probabilities; 1: as learned
     unsupported_limit: Share = (
-        0.4  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
+        0.25  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
     )
     second_members: Annotated[int, Field(ge=0)] = 2  # LSTMs of the second simulator, which chooses and claims; 0: none
 
@@ -114,7 +121,7 @@ class EvaluationConfig(_Frozen):
         "weighted_importance_sampling",
         "weighted_per_decision_importance_sampling",
     )
-    critic: Literal["none", "linear", "network"] = "none"  # adds fitted Q, doubly robust and MAGIC
+    critic: Literal["none", "linear", "network"] = "linear"  # adds fitted Q, doubly robust, MAGIC; checks the clinician
     discount: Annotated[float, Field(gt=0, le=1)] = 1.0
     level: Share = 0.95
     draws: Count = 1000

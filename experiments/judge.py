@@ -11,10 +11,8 @@ from torch import Tensor
 from ..agents.support import unsupported_share
 from ..contracts import Blend, Decisions, DiscretePolicy, Progress, Treatment, silent
 from ..evaluation import Estimate, estimate
-from ..evaluation.anchored import anchored
 from ..evaluation.heatmap import heat_map
 from ..evaluation.off_policy import CriticConfig, bootstrap_intervals, fitted_q_evaluation
-from ..evaluation.off_policy.logged import Array
 from ..evaluation.report import ConstraintReport, EstimateReport, Interval, PolicyReport
 from ..evaluation.safety import ViolationRate, rates_of_counts, violation_rates
 from ..evaluation.true_value import Value, mean_interval, rollout_value, value_difference
@@ -39,8 +37,8 @@ class Bench:
     seed: int  # of the first simulated patient; the same for every policy
     train: Decisions | None = None  # on which critics are fitted; by cross-fitting on the held-out stays without
     second: Treatment | None = None  # a simulator in which no policy was trained
-    observed: Array | None = None  # (N,) returns of the stays learned from, to which its word is tied
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
+    refits: tuple[DiscretePolicy, ...] = ()  # the behaviour policy, fitted to resampled patients
     doses: Bench | None = None  # the same with treatments of continuous doses, where a policy gives those
 
     def of(self, actor: Actor | None) -> Bench:
@@ -60,7 +58,6 @@ class Verdicts:
 def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> Verdicts:
     """Judge everyone on the same held-out stays and the same simulated patients (common random numbers)."""
     found = Verdicts()
-    base = _value(bench.second, bench.behavior, bench, bench.config.simulator_stays)
     for number, one in enumerate(everyone):
         progress(number / len(everyone), one.label)
         if one.target is not None:
@@ -69,7 +66,7 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
         true = _value(bench.of(one.true).truth, one.true, bench, bench.config.true_stays)
         if true is not None:
             found.true_values[one.name] = true
-        found.policies[one.name] = _report(one, bench, found, claimed, _second(one, bench, base))
+        found.policies[one.name] = _report(one, bench, found, claimed)
     progress(1.0, "done")
     return found
 
@@ -77,14 +74,18 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
 def estimates_of(target: DiscretePolicy | Blend, bench: Bench) -> dict[str, Estimate]:
     """Off-policy estimates of one policy on the held-out stays: those of the config, and with a critic its own."""
     names, config = list(bench.config.estimators), bench.config
-    if config.critic == "none":
-        return estimate(bench.held_out, target, bench.behavior, names, discount=config.discount)
-    settings = CriticConfig(kind=config.critic)
-    critic = fitted_q_evaluation(
-        bench.held_out, target, discount=config.discount, train=bench.train, behavior=bench.behavior, config=settings
+    q = v = None
+    if config.critic != "none":
+        settings = CriticConfig(kind=config.critic)
+        critic = fitted_q_evaluation(
+            bench.held_out, target, discount=config.discount, train=bench.train, behavior=bench.behavior,
+            config=settings,
+        )  # fmt: skip
+        q, v = critic.q, critic.v
+        names += [name for name in WITH_CRITIC if name not in names]
+    return estimate(
+        bench.held_out, target, bench.behavior, names, discount=config.discount, q=q, v=v, refits=bench.refits
     )
-    names += [name for name in WITH_CRITIC if name not in names]
-    return estimate(bench.held_out, target, bench.behavior, names, discount=config.discount, q=critic.q, v=critic.v)
 
 
 def value_in(treatment: Treatment | None, actor: Actor, bench: Bench, stays: int) -> float | None:
@@ -100,10 +101,11 @@ def _value(treatment: Treatment | None, actor: Actor | None, bench: Bench, stays
     return rollout_value(treatment, actor, stays, bench.seed, discount=config.discount, level=config.level)
 
 
-def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None, second: Interval | None) -> PolicyReport:
+def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -> PolicyReport:
     true, estimates = found.true_values.get(one.name), found.estimates.get(one.name, {})
     base = found.true_values.get("clinician")
     shaped = _value(bench.of(one.simulated).shaped, one.simulated, bench, bench.config.simulator_stays)
+    second = _value(bench.of(one.simulated).second, one.simulated, bench, bench.config.simulator_stays)
     gap = None if true is None or base is None else value_difference(true, base, level=bench.config.level)
     levels = tuple(len(drug.levels) for drug in bench.simulator.spec.drugs)
     seen = None if one.target is None else heat_map(bench.held_out, one.target, levels, base=bench.behavior)
@@ -125,17 +127,8 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None, s
         unsupported=None if one.target is None else _unsupported(one.target, bench),
         base=one.base,
         share=one.share,
-        second_value=second,
+        second_value=_interval(second),
     )
-
-
-def _second(one: Judged, bench: Bench, base: Value | None) -> Interval | None:
-    """What the second simulator says of a policy's gain over the fitted clinician, on top of what was observed."""
-    value = _value(bench.of(one.simulated).second, one.simulated, bench, bench.config.simulator_stays)
-    if value is None or base is None or bench.observed is None:
-        return None
-    found, low, high = anchored(value, base, bench.observed, level=bench.config.level)
-    return Interval(value=found, low=low, high=high)
 
 
 def estimate_reports(

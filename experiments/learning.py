@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..agents.baselines import most_frequent, no_treatment, random_policy
-from ..agents.behavior import BehaviorConfig, BehaviorPolicy, fit_behavior
+from ..agents.behavior import BehaviorPolicy, fit_behavior
 from ..agents.imitation import ImitationConfig, imitate
 from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData
@@ -17,8 +15,6 @@ from ..agents.sb3 import PPOConfig
 from ..agents.selection import Candidate, select
 from ..contracts import Decisions, DiscretePolicy, Policy, Progress, Treatment
 from ..envs import decisions
-from ..evaluation.anchored import observed_returns
-from ..evaluation.off_policy.logged import Array
 from ..patient_models import model
 from ..patient_models.learned_affine import Affine
 from ..patient_models.lstm import LSTMEnsemble
@@ -31,6 +27,7 @@ from .learners import action_of, learned_in, learned_offline
 from .logs import logbook
 from .plan import REFERENCES
 from .reading import Cohort
+from .refits import behavior_settings, refitted_clinicians
 from .stages import Run
 from .worth import shaped_of
 
@@ -44,12 +41,12 @@ class Learned:
     simulator: Treatment
     train: Decisions
     behavior: BehaviorPolicy
+    refits: tuple[DiscretePolicy, ...]  # the same, fitted to resampled patients
     baselines: dict[str, DiscretePolicy]
     free: Trained  # without a penalty
     candidates: tuple[Trained, ...]  # one per penalty
     chosen: int
     second: LSTMEnsemble | None  # another simulator, in which no policy has learned
-    observed: Array  # (N,) returns of training and tuning stays
     offline: dict[str, Policy]  # agents that learned from the records, by name
 
     @property
@@ -75,12 +72,12 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         simulator=known.simulator,
         train=logged.train,
         behavior=behavior,
+        refits=refitted_clinicians(config, run, logged, known.simulator.spec.actions),
         baselines=_baselines(logged.train, known.simulator.spec.actions),
         free=free,
         candidates=tuple(candidates),
         chosen=chosen,
         second=known.second,
-        observed=_observed(logged, config.evaluation.discount),
         offline={name: _offline(name, config, run, cohort, patient) for name in config.offline},
     )
 
@@ -103,10 +100,6 @@ def _trained(
     environment = simulator_of(config, cohort.task, known.patient, action=action, penalty=penalty, spared=spared)
     environment = shaped_of(config, environment) or environment
     return learned_in(environment, config, run, known.start, penalty=penalty, first_seed=first_seed)
-
-
-def _observed(logged: LoggedData, discount: float) -> Array:
-    return np.concatenate([observed_returns(part, discount) for part in (logged.train, logged.tuning)])
 
 
 def _baselines(train: Decisions, actions: int) -> dict[str, DiscretePolicy]:
@@ -136,7 +129,7 @@ def _reference(name: str, cohort: Cohort, run: Run, seed: int) -> Affine:
 
 
 def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: LoggedData) -> BehaviorPolicy:
-    settings = BehaviorConfig(actions=cohort.task.spec.actions, **config.behavior.model_dump())
+    settings = behavior_settings(config, cohort.task.spec.actions)
 
     def fit(folder: Path, progress: Progress) -> None:
         checkpoint = Checkpoint.within(folder, "behavior")

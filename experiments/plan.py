@@ -77,7 +77,11 @@ def plan_of(config: ExperimentConfig) -> Plan:
         add(name, "learning a second simulator", "records", simulator=second_settings(config), code=patients, **split)
     for name in REFERENCES:
         add(f"reference_{name}", f"fitting the {name} model", "records", code=patients, **split)
-    add("behavior", "fitting the clinician", "records", behavior=config.behavior.model_dump(), code=policies, **split)
+    fitted = config.behavior.model_dump(exclude={"refits"})
+    add("behavior", "fitting the clinician", "records", behavior=fitted, code=policies, **split)
+    anew = ["behavior_refits"] if (refits := config.behavior.refits) else []
+    for name in anew:
+        add(name, "fitting the clinician anew", "records", behavior=fitted, refits=refits, code=policies, **split)
     add("imitation", "imitating the clinician", "behavior", code=policies, **split)
     reward: dict[str, object] = {"kind": reward_name(config), **reward_options(config)}
     if config.reward.shaping is not None:
@@ -118,6 +122,7 @@ def plan_of(config: ExperimentConfig) -> Plan:
         *second,
         "choice",
         "behavior",
+        *anew,
         *trained,
         **judged,
         unsupported_limit=limit,

@@ -72,7 +72,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | N
         reward_range=reward_of(config, task.spec, task.horizon * task.interval).meaning.bounds,
         seed=FIRST_SIMULATED + config.seed * 10**9,
         train=learned.train,
-        observed=learned.observed,
+        refits=learned.refits,
         second=None if learned.second is None else simulator_of(config, task, learned.second),
         shaped=shaped_of(config, learned.simulator),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..evaluation.off_policy.resampling import by_cluster, replicates
+from ..evaluation.off_policy.resampling import by_cluster, replicates, shifted
 from ..evaluation.off_policy.statistic import Ratios
 from ..evaluation.report import Report, load_report
 from ..evaluation.run_arrays import RunArrays, load_arrays
@@ -146,7 +146,9 @@ def _drawn(arrays: RunArrays, names: list[str], estimator: str, seed: int) -> np
     for name in names:
         ratios = Ratios(arrays.num[name][estimator], arrays.den[name][estimator])
         parts.append((by_cluster(ratios.columns(), arrays.subject), ratios.combine))
-    return replicates(parts, _DRAWS, seed)
+    drawn = replicates(parts, _DRAWS, seed)
+    moved = [arrays.shift.get(name, {}).get(estimator) for name in names]
+    return np.stack([shifted(own, shift, seed) for own, shift in zip(drawn.T, moved, strict=True)], 1)
 
 
 def _value(arrays: RunArrays, name: str, estimator: str) -> float:

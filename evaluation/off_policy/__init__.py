@@ -17,6 +17,7 @@ from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import log_ratio
 from .refit import Refit
+from .refits import behavior_refits
 from .sensitivity import Sensitivity, marginal_sensitivity
 from .simulated_direct_method import simulated_direct_method
 from .verdict import Thresholds, Verdict
@@ -26,6 +27,7 @@ from .weighted_per_decision_importance_sampling import weighted_per_decision_imp
 
 __all__ = [
     "Refit",
+    "behavior_refits",
     "simulated_direct_method",
     "Choice",
     "Sensitivity",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .estimates import Estimate
 from .intervals import UNBOUNDED, Bounds, percentile
-from .resampling import replicates
+from .resampling import replicates, shifted
 
 
 def bootstrap_intervals(
@@ -24,6 +24,7 @@ def bootstrap_intervals(
     totals = {name: part for name, one in known.items() if one.drawn is None and (part := one.totalled()) is not None}
     if totals:
         drawn = replicates(list(totals.values()), draws, seed)
-        found |= {name: percentile(drawn[:, column], level) for column, name in enumerate(totals)}
+        for column, name in enumerate(totals):
+            found[name] = percentile(shifted(drawn[:, column], known[name].shifts, seed), level)
     others = {name: one for name, one in known.items() if name not in totals}
     return found | {name: one.interval(level, draws=draws, seed=seed) for name, one in others.items()}

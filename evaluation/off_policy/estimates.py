@@ -9,9 +9,9 @@ import numpy as np
 
 from . import concentration, intervals
 from .logged import Array, Numbers, array
-from .resampling import Cluster, Combine, by_cluster, leave_one_out, replicates, sum_of_ratios
+from .resampling import Cluster, Combine, by_cluster, leave_one_out, replicates, shifted, sum_of_ratios
 from .statistic import Difference, Ratios, Statistic, left_out, resample, totalled
-from .verdict import MODEL_BASED, Thresholds, Verdict, judge
+from .verdict import MODEL_BASED, Thresholds, Verdict, disagreement, judge
 from .weights import Weights
 
 Method = Literal["bootstrap", "bca", "delta", "normal", "student_t", "hoeffding", "empirical_bernstein"]
@@ -37,6 +37,9 @@ class Estimate:
     bias: float | None = None  # estimated bias that the interval leaves out, in units of the value
     notes: tuple[str, ...] = ()  # what a reader must know beside the number: kernel, bandwidth, share clipped
     drawn: Array | None = None  # (R,) replicates in which the behaviour policy was fitted anew; they replace all others
+    shifts: Array | None = None  # (K,) by how much refits of the behaviour policy move the value, around 0: `refits`
+    gap: Estimate | None = None  # weighted less doubly robust, 0 under a right behaviour policy: `agreement`
+    unchecked: bool = False  # the behaviour policy is fitted, and no critic says whether it is right
 
     def __len__(self) -> int:
         return len(self.num)
@@ -93,10 +96,18 @@ class Estimate:
 
     def judged(self, thresholds: Thresholds = _DEFAULT) -> Verdict:
         """Verdict and reasons under other thresholds."""
-        found = judge(self.weights, self.cluster, self.value, thresholds)
+        found = judge(self.weights, self.cluster, self.value, thresholds, self._doubts(thresholds))
         if self.model_based and found.label in ("supported", "weak"):
             return Verdict("model-based", (MODEL_BASED, *found.reasons))
         return found
+
+    def _doubts(self, thresholds: Thresholds) -> list[tuple[int, str]]:
+        if self.unchecked:
+            return [(1, "no critic checks the fitted behaviour policy")]
+        if self.gap is None or not self.gap.defined:
+            return []
+        num, den = (by_cluster(x, self.cluster) for x in (self.gap.num, self.gap.den))
+        return disagreement(self.gap.value, intervals.standard_error(num, den), thresholds)
 
     def judged_by_decision(self, thresholds: Thresholds = _DEFAULT) -> tuple[Verdict, ...]:
         """The verdict (T,) of each decision time on its own: where data stop carrying the policy; () without weights.
@@ -152,7 +163,9 @@ class Estimate:
         if self.statistic is not None and not self.statistic.smooth:
             raise ValueError(f"{method}: {self.name} has no linearisation; use bootstrap, normal or bca")
         interval = intervals.delta if method == "delta" else intervals.student_t
-        return interval(by_cluster(self.num, groups), by_cluster(self.den, groups), level)
+        num, den = by_cluster(self.num, groups), by_cluster(self.den, groups)
+        more = 0.0 if self.shifts is None else float(self.shifts.std())
+        return intervals.widened(interval(num, den, level), intervals.standard_error(num, den), more)
 
     def resampled(self, draws: int, seed: int = 0, cluster: Cluster | None = None) -> Array:
         """Bootstrap replicates (draws,), patients drawn whole; the same draws for every estimate on these stays."""
@@ -161,9 +174,9 @@ class Estimate:
         groups = self.cluster if cluster is None else cluster
         part = self.totalled(groups)
         if part is not None:
-            return replicates([part], draws, seed)[:, 0]
+            return shifted(replicates([part], draws, seed)[:, 0], self.shifts, seed)
         assert self.statistic is not None
-        return resample(self.statistic, len(self), groups, draws, seed)
+        return shifted(resample(self.statistic, len(self), groups, draws, seed), self.shifts, seed)
 
     def totalled(self, cluster: Cluster | None = None) -> tuple[Array, Combine] | None:
         """Columns (K, S) by patient, and the value as a function of their totals; None where more is needed."""
@@ -203,6 +216,9 @@ class Estimate:
             bias=None if self.bias is None and other.bias is None else (self.bias or 0.0) - (other.bias or 0.0),
             notes=tuple(dict.fromkeys(self.notes + other.notes)),
             drawn=None if self.drawn is None or other.drawn is None else self.drawn - other.drawn,
+            shifts=_less(self.shifts, other.shifts),
+            gap=self.gap if other.gap is None else other.gap if self.gap is None else self.gap.minus(other.gap),
+            unchecked=self.unchecked or other.unchecked,
         )
 
     def check_paired(self, other: Estimate) -> None:
@@ -214,7 +230,10 @@ class Estimate:
             )
 
     def subset(self, rows: Numbers) -> Estimate:
-        """The estimate on some stays: `rows` a mask (N,) bool or indices; ValueError if none is left."""
+        """The estimate on some stays: `rows` a mask (N,) bool or indices; ValueError if none is left.
+
+        The error of the behaviour policy, where known, is taken to be that of all stays.
+        """
         index = np.asarray(array(rows), dtype=bool if _is_mask(rows) else np.int64)
         if (index.dtype == bool and index.shape != (len(self),)) or not len(np.arange(len(self))[index]):
             raise ValueError(f"subset: expected a mask ({len(self)},) or indices of at least one stay")
@@ -228,6 +247,7 @@ class Estimate:
             cluster=None if self.cluster is None else self.cluster[index],
             statistic=statistic,
             drawn=None,
+            gap=None if self.gap is None else self.gap.subset(rows),
         )
 
 
@@ -244,6 +264,13 @@ def _difference(one: Estimate, other: Estimate) -> Statistic | None:
         return None
     first, second = (Ratios(e.num, e.den) if e.statistic is None else e.statistic for e in (one, other))
     return Difference(first, second)
+
+
+def _less(one: Array | None, other: Array | None) -> Array | None:
+    """The difference (K,) of what the same refits do to two estimates, one of which they may not touch."""
+    if one is None or other is None:
+        return one if other is None else -other
+    return one - other
 
 
 def _same(a: Cluster | None, b: Cluster | None) -> bool:

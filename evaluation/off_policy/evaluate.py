@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from ...contracts import Blend, Decisions, Policy
+from .agreement import with_agreement
 from .direct_method import direct_method
 from .doubly_robust import doubly_robust
 from .estimates import Estimate, cluster_of
@@ -20,6 +21,7 @@ from .marginalized_importance_sampling import marginalized_importance_sampling
 from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import Ratios, behavior_log_prob, ratios, target_dose
 from .refit import Refit, refitted
+from .refits import with_shifts
 from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
 from .weighted_per_decision_importance_sampling import weighted_per_decision_importance_sampling
@@ -74,26 +76,23 @@ def estimate(
     state: Numbers | None = None,
     bandwidth: float | None = None,
     refit: Refit | None = None,
+    refits: Sequence[Policy] = (),
 ) -> dict[str, Estimate]:
     """Value of `policy` on logged `decisions`, by each of the named estimators, by default all that have their inputs.
 
     `behavior` is who made the decisions, fitted on other patients; None takes the propensities recorded in the
     decisions. `q` (N, T), `v` (N, T+1) come from a critic of `policy` fitted on other patients; `state` and
     `bandwidth` are those of marginalised and kernel importance sampling. Stays of one patient are resampled
-    together. With `refit` intervals carry the error of the fitted behaviour policy, critics held: see `refitted`.
+    together. With `refits`, behaviour policies fitted to resampled patients (`behavior_refits`), intervals carry the
+    error of the fitted behaviour policy, and the verdict asks whether weights and critic agree; with `refit` one is
+    fitted in every resample: see `refitted`.
     ValueError for an unknown estimator or one whose input is missing, or a refit of estimates that need more than
     decisions and policies.
     """
     if refit is not None:
         if not (q is None and v is None and state is None and bandwidth is None and isinstance(discount, int | float)):
             raise ValueError("refit: expected estimators of ratios alone and a single discount; leave q, v, state out")
-        once = estimate(decisions, policy, behavior, estimators, discount=discount)
-        names, rate = list(once), float(discount)
-
-        def again(stays: Decisions, fitted: Policy) -> dict[str, Estimate]:
-            return estimate(stays, _beside(policy, behavior, fitted), fitted, names, discount=rate)
-
-        return refitted(once, again, decisions, refit)
+        return _refitted(decisions, policy, behavior, estimators, float(discount), refit)
     given: dict[Input, object] = {"q": q, "v": v, "state": state, "bandwidth": bandwidth}
     missing = {name for name, value in given.items() if value is None}
     names = [n for n, e in ESTIMATORS.items() if not missing & set(e.needs)] if estimators is None else list(estimators)
@@ -112,11 +111,39 @@ def estimate(
         entry = ESTIMATORS[name]
         result = entry.function(**{need: given[need] for need in entry.needs})
         results[name] = replace(_with_actions(result, found), cluster=patients)
-    return results
+    if not refits:
+        return results
+    if found is not None:
+        critic = None if q is None or v is None else (q, v)
+        results = with_agreement(results, decisions.reward, found.log_ratio, decisions.mask, critic, discount)
+    anew = [
+        estimate(decisions, _beside(policy, behavior, one), one, names, discount=discount, q=q, v=v, state=state,
+                 bandwidth=bandwidth)
+        for one in refits
+    ]  # fmt: skip
+    return with_shifts(results, anew)
+
+
+def _refitted(
+    decisions: Decisions,
+    policy: Policy | Blend,
+    behavior: Policy | None,
+    estimators: Sequence[str] | None,
+    discount: float,
+    refit: Refit,
+) -> dict[str, Estimate]:
+    once = estimate(decisions, policy, behavior, estimators, discount=discount)
+
+    def again(stays: Decisions, fitted: Policy) -> dict[str, Estimate]:
+        return estimate(stays, _beside(policy, behavior, fitted), fitted, list(once), discount=discount)
+
+    return refitted(once, again, decisions, refit)
 
 
 def _beside(policy: Policy | Blend, behavior: Policy | None, fitted: Policy) -> Policy | Blend:
-    """A blend into the behaviour policy is one into the policy fitted anew."""
+    """The behaviour policy, alone or in a blend, is the policy fitted anew."""
+    if policy is behavior:
+        return fitted
     if isinstance(policy, Blend) and policy.base is behavior:
         return replace(policy, base=fitted)
     return policy

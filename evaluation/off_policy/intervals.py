@@ -75,6 +75,16 @@ def standard_error(num: Array, den: Array) -> float:
     return float(np.sqrt(clusters / (clusters - 1) * (influence**2).sum()))
 
 
+def widened(bounds: Bounds, error: float, more: float) -> Bounds:
+    """Bounds made for a standard `error`, as wide as for that and another independent one, `more`, together."""
+    low, high = bounds
+    if more == 0:
+        return bounds
+    if error == 0 or not np.isfinite([low, high, more]).all():
+        return UNBOUNDED
+    return _around((low + high) / 2, (high - low) / 2 * float(np.hypot(error, more)) / error)
+
+
 def _linearised(num: Array, den: Array, quantile: float) -> tuple[float, float]:
     return float(sum_of_ratios(num.sum(0), den.sum(0))), quantile * standard_error(num, den)
 

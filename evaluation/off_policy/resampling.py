@@ -92,6 +92,16 @@ def replicates(parts: Sequence[tuple[Array, Combine]], draws: int, seed: int) ->
     return np.concatenate(found)
 
 
+def shifted(drawn: Array, shifts: Array | None, seed: int) -> Array:
+    """Replicates (R,), each moved by one of `shifts` (K,) drawn at random: the sum of two independent errors.
+
+    The draws depend on `seed` alone, so that estimates that share their refits move together.
+    """
+    if shifts is None:
+        return drawn
+    return drawn + shifts[np.random.default_rng([seed, 23]).integers(0, len(shifts), len(drawn))]
+
+
 def product(block: Array, columns: Array) -> Array:
     """Totals (R, S) float64 of `columns` (K, S) in resamples (R, K); by torch, whose product of few rows is faster."""
     return np.asarray((torch.from_numpy(block) @ torch.from_numpy(columns)).numpy())

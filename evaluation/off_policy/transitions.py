@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...contracts import Blend, Decisions, Policy
+from ...contracts import Blend, Clinician, Decisions, Policy
 from .logged import Array, Mask, Numbers, array
 from .ratios import by_blocks, target_probs
 
@@ -25,7 +25,7 @@ class Transitions:
 
     obs: Tensor  # (M, O)
     taken: Tensor  # (M, A) basis of the logged action
-    wanted: Tensor  # (M, A) expected basis of the target policy's action
+    wanted: Tensor  # (M, A) expected basis of the target policy's action; of clinicians in a blend the logged one
     reward: Tensor  # (M,)
     onward: Tensor  # (M,) discount to the next decision; 0 where the stay ends
     last: Tensor  # (M,) bool: the last decision of its stay
@@ -59,18 +59,24 @@ def transitions(
     behavior: Policy | None,
     features: Tensor | None = None,
 ) -> Transitions:
-    """The decisions of all stays under a target policy; float64, on the CPU. `behavior` stands for a clinician.
+    """The decisions of all stays under a target policy; float64, on the CPU. `behavior` is who made them, if known.
 
-    `features` (N, T+1, F) is what the critic goes by instead of the observations that the policy reads.
+    Where the policy is theirs, or a blend leaves a decision to them, the logged action stands for theirs: right in
+    expectation whatever they do, so that no error of a fitted behaviour policy reaches the critic. `features`
+    (N, T+1, F) is what the critic goes by instead of the observations that the policy reads.
     """
     mask = decisions.mask.cpu()
     obs, action = decisions.obs[:, :-1][decisions.mask], decisions.action[decisions.mask]
     allowed = None if decisions.allowed is None else decisions.allowed[:, :-1][decisions.mask]
+    theirs = isinstance(policy, Blend) and (isinstance(policy.base, Clinician) or policy.base is behavior)
+    own, share = (policy.policy, policy.share) if isinstance(policy, Blend) and theirs else (policy, 1.0)
+    share = 0.0 if policy is behavior else share
     if decisions.action.dim() == 2:
-        wanted = _probabilities(policy, obs, allowed, behavior)
-        taken = torch.nn.functional.one_hot(action, wanted.shape[1])
+        wanted = _probabilities(own, obs, allowed, behavior)
+        taken = torch.nn.functional.one_hot(action, wanted.shape[1]).to(wanted)
     else:
-        wanted, taken = _expected(policy, obs, allowed), dose_basis(action)
+        wanted, taken = _expected(own, obs, allowed), dose_basis(action)
+    wanted = share * wanted + (1 - share) * taken
     return Transitions(
         (obs if features is None else features[:, :-1][decisions.mask]).cpu().double(),
         taken.cpu().double(),
@@ -100,7 +106,7 @@ def _probabilities(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None, 
 
 def _expected(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None) -> Tensor:
     if isinstance(policy, Blend):
-        raise ValueError("fitted Q: blends of continuous doses are not supported; evaluate them by importance sampling")
+        raise ValueError("fitted Q: expected continuous doses of a policy, or of one blended into the clinicians")
     draws = _SAMPLES if policy.noise_dim else 1
     random = torch.Generator().manual_seed(0)
 

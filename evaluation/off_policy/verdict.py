@@ -30,6 +30,7 @@ class Thresholds:
     mean_weight: tuple[float, float] = (1.10, 1.25)  # at most; at least one over it
     excess: tuple[float, float] = (0.05, 0.20)  # target beyond behaviour probability on hardly ever taken actions
     rare: tuple[float, float] = (0.15, 0.30)  # share of logged decisions of hardly ever taken actions
+    gap: tuple[float, float] = (2.5, 4.0)  # of weighted and doubly robust estimates, in its standard errors
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,33 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(weights: Sequence[Weights], cluster: Cluster | None, value: float, thresholds: Thresholds) -> Verdict:
+def judge(
+    weights: Sequence[Weights],
+    cluster: Cluster | None,
+    value: float,
+    thresholds: Thresholds,
+    doubts: Sequence[tuple[int, str]] = (),
+) -> Verdict:
     """The worst of what the weights say, at their worst decision time; stays of one patient count as one.
 
     Without weights an estimate is model-based, never supported. An estimate that is not a finite number has no
-    weight left somewhere and is not evaluable.
+    weight left somewhere and is not evaluable. `doubts` are grades, 1 weak and 2 not evaluable, with their reasons.
     """
     if not weights:
         return Verdict("model-based", (MODEL_BASED,))
-    found = [reason for one in weights for reason in _reasons(one, cluster, thresholds)]
+    found = [reason for one in weights for reason in _reasons(one, cluster, thresholds)] + list(doubts)
     if not -float("inf") < value < float("inf"):
         found.append((2, "no logged stay follows the policy far enough to give a number"))
     grade = max((g for g, _ in found), default=0)
     return Verdict(ORDER[grade], tuple(dict.fromkeys(text for g, text in found if g)))
+
+
+def disagreement(gap: float, error: float, limits: Thresholds) -> list[tuple[int, str]]:
+    """The grade of a `gap` between what weights and critic say, of standard `error`, with its reason."""
+    if not 0 < error < float("inf"):
+        return []
+    text = f"the weighted estimate lies {gap:+.2g} off the doubly robust one, {abs(gap) / error:.1f} standard errors"
+    return [(_above(abs(gap) / error, *limits.gap), f"{text}: the fitted behaviour policy is wrong where it matters")]
 
 
 def _reasons(weights: Weights, cluster: Cluster | None, limits: Thresholds) -> list[tuple[int, str]]:

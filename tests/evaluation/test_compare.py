@@ -1,5 +1,5 @@
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ class Ratios:
     num: np.ndarray
     den: np.ndarray
     weight: np.ndarray | None
+    shifts: np.ndarray | None = None
 
 
 def ratios(seed):
@@ -56,12 +57,15 @@ def difference(comparison, policy):
 
 def test_arrays_round_trip(tmp_path):
     written = {"ppo": ratios(1)}
+    moved = next(iter(written["ppo"]))
+    written["ppo"][moved] = replace(written["ppo"][moved], shifts=np.array([-0.1, 0.1]))
     save_arrays(tmp_path, subject=SUBJECT, observed=RETURNS, estimates=written, true_returns={"ppo": np.arange(3.0)})
     read = load_arrays(tmp_path)
     assert np.array_equal(read.subject, SUBJECT) and np.array_equal(read.observed, RETURNS)
     for name, one in written["ppo"].items():
         assert np.array_equal(read.num["ppo"][name], one.num) and np.array_equal(read.den["ppo"][name], one.den)
     assert read.true_return["ppo"].tolist() == [0, 1, 2]
+    assert {name: list(shift) for name, shift in read.shift["ppo"].items()} == {moved: [-0.1, 0.1]}
 
 
 def test_arrays_of_another_length_are_refused(tmp_path):

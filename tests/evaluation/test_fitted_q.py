@@ -1,6 +1,6 @@
 """Fitted Q evaluation against dynamic programming, and what it must never read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -178,13 +178,29 @@ def test_masks_bind_the_target() -> None:
     assert masked.v == pytest.approx(fitted_q_evaluation(data, first, config=LINEAR).v)
 
 
-def test_a_blend_is_valued_with_the_fitted_clinician() -> None:
+def test_a_blend_into_a_third_policy_is_valued_as_their_mixture() -> None:
     case = problem(4)
     data, _ = case.cohort(400, 5)
-    target, behavior = Table(torch.tensor(case.target)), Table(torch.tensor(case.behavior))
+    target, third = Table(torch.tensor(case.target)), Table(torch.tensor(case.behavior))
     mixed = Table(torch.tensor(0.3 * case.target + 0.7 * case.behavior))
-    blend = fitted_q_evaluation(data, Blend(target, behavior, 0.3), behavior=behavior, config=LINEAR)
+    blend = fitted_q_evaluation(data, Blend(target, third, 0.3), behavior=target, config=LINEAR)
     assert blend.v == pytest.approx(fitted_q_evaluation(data, mixed, config=LINEAR).v, abs=1e-5)
+
+
+def test_in_a_blend_into_the_clinicians_what_they_did_stands_for_them() -> None:
+    """So that a fitted clinician, here a wrong one, has no part in the critic."""
+    case = problem(4)
+    data, states = case.cohort(6000, 5)
+    wrong = Table(torch.full((STATES, ACTIONS), 0.5))
+    blend = fitted_q_evaluation(
+        data, Blend(Table(torch.tensor(case.target)), wrong, 0.3), behavior=wrong, config=LINEAR
+    )
+    q, v = replace(case, target=0.3 * case.target + 0.7 * case.behavior).exact(1.0)
+    first, taken = states[:, 0], data.action[:, 0].numpy()
+    assert blend.q[:, 0] == pytest.approx(q[0, first, taken], abs=0.15)
+    own = 0.3 * (case.target[first] * q[0, first]).sum(1) + 0.7 * q[0, first, taken]
+    assert blend.v[:, 0] == pytest.approx(own, abs=0.15)
+    assert blend.v[:, 0].mean() == pytest.approx(v[0, first].mean(), abs=0.05)
 
 
 def test_a_network_ensemble_finds_the_value() -> None:

@@ -12,6 +12,7 @@ SMALL = [
     "ppo.environments=64",
     "ppo.penalties=[1.0,3.0]",
     "blends=[0.1]",
+    "behavior.refits=2",
     "evaluation.draws=100",
     "evaluation.simulator_stays=100",
     "evaluation.true_stays=100",

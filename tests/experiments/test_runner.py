@@ -13,6 +13,10 @@ ESTIMATORS = {
     "per_decision_importance_sampling",
     "weighted_importance_sampling",
     "weighted_per_decision_importance_sampling",
+    "direct_method",
+    "doubly_robust",
+    "weighted_doubly_robust",
+    "magic",
 }
 
 
@@ -36,8 +40,8 @@ def test_the_report_holds_what_is_promised(small_run):
 
 def test_clinician_estimates_are_the_mean_observed_return(small_run):
     clinician = load_report(small_run[1]).policies["clinician"]
-    for estimate in clinician.estimates.values():
-        assert estimate.value == pytest.approx(clinician.observed_value.value, abs=1e-9)
+    for name in ESTIMATORS - {"direct_method", "magic"}:  # which believe the critic
+        assert clinician.estimates[name].value == pytest.approx(clinician.observed_value.value, abs=1e-9)
 
 
 def test_the_page_is_whole_and_asks_for_nothing(small_run):
