@@ -13,7 +13,7 @@ from .greedy import GreedyPolicy
 from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation
 from .sb3 import require_levels
-from .sb3_tools import Reporter, seeded_apart
+from .sb3_tools import Reporter, remember_executed, seeded_apart
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def fit_dqn(
     require_levels(source, "DQN")
     with seeded_apart(config.threads):
         model = dqn_of(source, config, seed)
+        remember_executed(model)
         model.learn(config.steps, callback=Reporter(config.steps, progress, "DQN", log))
         return export(model)
 

@@ -13,7 +13,7 @@ from ..contracts import Progress, silent
 from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation
 from .sb3_gaussian import require_doses
-from .sb3_tools import Reporter, seeded_apart
+from .sb3_tools import Reporter, remember_executed, seeded_apart
 from .squashed_gaussian import SquashedGaussianPolicy
 
 
@@ -55,6 +55,7 @@ def fit_sac(
     require_doses(source)
     with seeded_apart(config.threads):
         model = sac_of(source, config, seed)
+        remember_executed(model)
         model.learn(config.steps, callback=Reporter(config.steps, progress, "SAC", log))
         return export(model)
 

@@ -6,10 +6,12 @@ import numbers
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from ..contracts import Progress
 from .logbook import Logbook, unwritten
@@ -42,6 +44,21 @@ class Reporter(BaseCallback):
         if self.model.ep_info_buffer:
             returns = [stay["r"] for stay in self.model.ep_info_buffer]
             self._log("train/reward_per_stay", float(np.mean(returns)), self.num_timesteps)
+
+
+def remember_executed(model: OffPolicyAlgorithm) -> None:
+    """Let the replay of an off-policy learner hold what was executed, where a limit or a shield changed the action."""
+    assert model.replay_buffer is not None
+    add = model.replay_buffer.add
+
+    def add_executed(obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: list[dict[str, Any]]) -> None:
+        kept = np.array(action)
+        for row, info in enumerate(infos):
+            if "executed" in info:
+                kept[row] = info["executed"]
+        add(obs, next_obs, kept, reward, done, infos)
+
+    model.replay_buffer.add = add_executed  # type: ignore[method-assign]
 
 
 @contextmanager

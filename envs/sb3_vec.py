@@ -13,7 +13,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..contracts import Treatment
-from ..trajectories.ward import Round, Ward, advance, asked
+from ..trajectories.ward import Round, Ward, advance, asked, executed
 from . import ENVS
 from .admissions import action_tensor, readmit
 from .build import treatment_of
@@ -27,10 +27,11 @@ Indices = None | int | Iterable[int]
 class SB3VecEnv(VecEnv):
     """B beds stepped as one batch; rows that end are readmitted within the step, as SB3 expects.
 
-    Every info holds the step's `costs` (J,); a row that ended also `terminal_observation`, its `outcome` and
-    `episode` (return `r`, length `l`), as SB3's monitor would give them. `TimeLimit.truncated` is set only where the
-    treatment says that value goes on beyond the horizon. With `observation="image"` observations are dictionaries, as
-    those of `PatientEnv`, whose arrays lead with B: what `MultiInputPolicy` reads.
+    Every info holds the step's `costs` (J,), and where a limit or a shield changed the action the `executed` one; a row
+    that ended also `terminal_observation`, its `outcome` and `episode` (return `r`, length `l`), as SB3's monitor would
+    give them. `TimeLimit.truncated` is set only where the treatment says that value goes on beyond the horizon. With
+    `observation="image"` observations are dictionaries, as those of `PatientEnv`, whose arrays lead with B: what
+    `MultiInputPolicy` reads.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class SB3VecEnv(VecEnv):
         if self._ward is None or self._actions is None:
             raise RuntimeError("expected patients in care and actions for them: call reset(), then step_async()")
         actions = action_tensor(self.treatment, self._actions, self.num_envs, self.device)
-        result = advance(self.treatment, self._ward, actions)
+        before, result = self._ward.state, advance(self.treatment, self._ward, actions)
         self._ward, self._actions = result.ward, None
         reward = result.step.reward.cpu().numpy()
         self._return += reward
@@ -89,12 +90,15 @@ class SB3VecEnv(VecEnv):
         for name, column in asked(result.step).items():
             for info, value in zip(infos, column.cpu().numpy(), strict=True):
                 info[name] = value
+        rows, instead = executed(self.treatment, before, actions, result.step)
+        for row, action in zip(rows.tolist(), instead.cpu().numpy(), strict=True):
+            infos[row]["executed"] = action
         if self.privileged:
             for info, memory in zip(infos, result.step.state.memory.cpu().numpy(), strict=True):
                 info["privileged"] = memory
-        rows = np.flatnonzero(done)
-        if len(rows):
-            self._close_stays(result, rows, infos)
+        over = np.flatnonzero(done)
+        if len(over):
+            self._close_stays(result, over, infos)
         return seen(self._pictured, result.ward.state, result.obs), reward, done, infos
 
     def _close_stays(self, result: Round, rows: Array, infos: list[dict[str, Any]]) -> None:

@@ -98,3 +98,13 @@ def asked(step: Step) -> dict[str, Tensor]:
     """What was asked for where a shield stands between: `intended` doses (B, U) and costs `attempted` (B, J)."""
     known = {"intended": step.intended, "attempted": step.attempted}
     return {name: value for name, value in known.items() if value is not None}
+
+
+def executed(treatment: Treatment, before: PatientState, action: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+    """Beds (R,) int64 where another dose was given than `action` (B,) or (B, U) asks for, and the actions of those.
+
+    A limit or a shield stands between. What an off-policy learner learns from is what was executed.
+    """
+    wanted = treatment.decode(before, action)
+    rows = ((step.dose - wanted).abs() > 1e-5 * (1 + wanted.abs())).any(1).nonzero()[:, 0]
+    return rows, treatment.encode(before.rows(rows), step.dose[rows])

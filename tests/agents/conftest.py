@@ -117,6 +117,12 @@ class IdentityTreatment:
         allowed[:, self.forbidden] = False
         return allowed
 
+    def decode(self, state: PatientState, action: Tensor) -> Tensor:
+        return 5 * (action + 1) if self.continuous else action[:, None].float()
+
+    def encode(self, state: PatientState, dose: Tensor) -> Tensor:
+        return dose / 5 - 1 if self.continuous else dose[:, 0].long()
+
     def interval(self, state: PatientState, action: Tensor) -> Tensor:
         return torch.full_like(state.hours, self.interval_hours)
 
@@ -131,7 +137,7 @@ class IdentityTreatment:
             cost = torch.tensor(self.charge)[action]
         ended = over & (not self.open_ended)
         after = self._state(self._need(noise), state.hours + hours, torch.where(ended, DISCHARGED, IN_CARE))
-        return Step(after, reward, ended, over & ~ended, cost[:, None], state.last_dose, hours)
+        return Step(after, reward, ended, over & ~ended, cost[:, None], self.decode(state, action), hours)
 
     def _need(self, noise: Tensor) -> Tensor:
         return (torch.special.ndtr(noise[:, 0]) * ACTIONS).long().clamp(0, ACTIONS - 1)

@@ -222,3 +222,48 @@ def test_unsure_doses_are_handed_back_and_nothing_hidden_enters():
     permitted = wanted % 5 < 4
     assert torch.equal(given[permitted], wanted[permitted]) and bool((theirs != asked)[back & permitted].any())
     assert set(memories) == {0}
+
+
+def test_projection_comes_before_the_fallback():
+    """What is forbidden becomes the nearest permitted action; the fallback decides only where there is none."""
+    plain = treatment("posology/Sepsis-v0")
+    limit = DoseLimit("less norepinephrine", plain.spec.drug("norepinephrine"), 0.07, "ug/kg/min")
+    core = shield(plain, (limit,), fallback=NoDrug(), fallback_name="stop every drug")
+    state = admitted(core, 50)
+    asked = torch.full((50,), 14)  # a middle fluid level, the highest norepinephrine
+    step = core.step(state, asked, core.interval(state, asked), torch.zeros(50, core.noise_dim))
+    assert bool((core.encode(state, step.dose) == 12).all())
+
+
+class Rare:
+    """Forbids every dose to patients of the lowest pressures alone, and counts the states that it is asked about."""
+
+    name, unit, limit, hard = "rare", "decisions", 0.0, True
+
+    def __init__(self, below: float) -> None:
+        self.below, self.looked = below, 0
+
+    def table(self, state):
+        self.looked += len(state)
+        return (state.vitals[:, 0] >= self.below)[:, None].expand(-1, 25)
+
+    def permits(self, state, dose, hours):
+        return state.vitals[:, 0] >= self.below
+
+    def cost(self, before, dose, hours, after):
+        return dose[:, 0] * 0
+
+    def project(self, state, dose, hours):
+        return dose
+
+
+def test_ten_thousand_states_are_looked_at_before_anybody_is_treated():
+    plain = treatment("posology/Sepsis-v0")
+    never = Rare(below=-1.0)
+    shield(plain, (never,))
+    assert never.looked == 10_000
+    with pytest.raises(
+        ValueError, match=r"rare.*leave no dose in \d+ of 1000 states at decision \d+.*map 2\d\.?\d* mmHg"
+    ):
+        shield(plain, (Rare(below=30.0),))
+    shield(plain, (Rare(below=30.0),), states=20)  # so few states do not meet one
