@@ -60,7 +60,7 @@ def replay_of(decisions: Decisions, *, discount: float = 1.0, per_hours: float |
     passing = torch.ones_like(decisions.hours) if per_hours is None else decisions.hours / per_hours
     factor = discount**passing
     last = torch.arange(steps, device=mask.device) == mask.sum(1, keepdim=True) - 1
-    returns = _returns(decisions.reward, factor, mask)
+    returns = returns_to_go(decisions.reward, factor, mask)
     allowed = decisions.allowed
     return Replay(
         obs=decisions.obs[:, :steps][mask],
@@ -86,7 +86,7 @@ def _open(allowed: Tensor) -> Tensor:
     return allowed | ~allowed.any(1, keepdim=True)
 
 
-def _returns(reward: Tensor, factor: Tensor, mask: Tensor) -> Tensor:
+def returns_to_go(reward: Tensor, factor: Tensor, mask: Tensor) -> Tensor:
     """Discounted rewards from every decision on (M,)."""
     after = torch.zeros_like(reward[:, 0])
     columns = []
