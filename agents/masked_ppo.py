@@ -25,6 +25,7 @@ from .lagrangian import Multipliers, PIDConfig, penalised
 from .logbook import Logbook, Watch, unwatched, unwritten
 from .mlp import Activation
 from .network import NetworkPolicy
+from .within_budget import best_within
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class MaskedPPOConfig:
     max_grad_norm: float = 0.5
     budgets: tuple[tuple[str, float], ...] = ()  # constraint -> mean cost per stay that it may have, above 0
     pid: PIDConfig = PIDConfig()
+    candidates: int = 10  # policies of the last generations that are tried for their budgets
+    tried_on: int = 1024  # stays
     first_seed: int = 0  # of the patients met in training
     device: str = "cpu"
 
@@ -64,6 +67,7 @@ class _Learner:
     spent: Tensor  # (B, J) cost so far of the stays in care
     multipliers: Multipliers
     update: int = 0
+    recent: tuple[Tensor, ...] = ()  # weights after the last generations of stays, where there are budgets
 
 
 def fit_masked_ppo(
@@ -80,8 +84,9 @@ def fit_masked_ppo(
     """A policy trained in `source`: over its actions where they are discrete, else over continuous doses.
 
     Training begins at `start`, a policy of the same layers, or by chance. At the horizon the value goes on only where
-    the treatment says so. Same seed, same policy on a CPU; a killed training goes on from its checkpoint with the very
-    numbers of a straight one. KeyError for a budget on an unknown constraint, ValueError for one of 0 and for
+    the treatment says so. With budgets, the policies of the last generations of stays are tried on fresh ones, and the
+    best that is within is taken. Same seed, same policy on a CPU; a killed training goes on from its checkpoint with
+    the very numbers of a straight one. KeyError for a budget on an unknown constraint, ValueError for one of 0 and for
     unequal minibatches.
     """
     columns = torch.tensor(_columns(source, config), dtype=torch.int64, device=config.device)
@@ -99,13 +104,34 @@ def fit_masked_ppo(
         losses = _improve(learner, rollout, config)
         stats = torch.cat([finished, losses]).tolist()  # the one time a rollout waits for the device
         costs = torch.tensor(stats[2 : 2 + len(limits)], dtype=torch.float64)
-        learner.multipliers = learner.multipliers.after(stats[0], costs, limits, config.pid, generation=config.beds)
+        learner.multipliers = learner.multipliers.after(
+            stats[0], costs, limits, config.pid, generation=config.beds, done=learner.update / updates
+        )
+        if config.budgets and learner.multipliers.moved:
+            learner.recent = (*learner.recent, learner.weights.flat.detach().clone())[-config.candidates :]
         learner.update += 1
         _write(log, learner.update * frames, stats, learner.multipliers, config)
         checkpoint.save(**_state(learner))
         watch(learner.update * frames, learner.network.policy)
         progress(learner.update / updates, "training PPO")
-    return learner.network.policy()
+    return _policy(source, learner, config, columns, limits)
+
+
+def _policy(
+    source: Treatment, learner: _Learner, config: MaskedPPOConfig, columns: Tensor, limits: Tensor
+) -> NetworkPolicy | GaussianPolicy:
+    """What was learned; of the last policies the best within the budgets, on patients after those of training."""
+
+    @torch.no_grad()
+    def policy_of(weights: Tensor) -> NetworkPolicy | GaussianPolicy:
+        learner.weights.flat.copy_(weights)
+        return learner.network.policy()
+
+    if not learner.recent:
+        return learner.network.policy()
+    fresh = config.first_seed + config.beds
+    found = best_within(source, learner.recent, policy_of, columns, limits, stays=config.tried_on, seed=fresh)
+    return policy_of(found)
 
 
 @torch.no_grad()
@@ -217,6 +243,7 @@ def _state(learner: _Learner) -> dict[str, Any]:
         "patients": asdict(learner.ward.state),
         "spent": learner.spent,
         "multipliers": asdict(learner.multipliers),
+        "recent": list(learner.recent),
     }
 
 
@@ -235,6 +262,7 @@ def _resume(learner: _Learner, checkpoint: Checkpoint) -> None:
     learner.spent = state["spent"].to(device)
     learner.multipliers = Multipliers(**state["multipliers"])
     learner.update = state["update"]
+    learner.recent = tuple(weights.to(device) for weights in state["recent"])
 
 
 def _write(log: Logbook, step: int, stats: list[float], multipliers: Multipliers, config: MaskedPPOConfig) -> None:

@@ -61,8 +61,8 @@ PROBLEMS = (
         "survival",
         "posology/Sepsis-v0",
         _fluid,
-        150_000,
-        (2.0, 1.0, 0.5),
+        200_000,
+        (4.0, 2.0, 1.0),
         (0.03, 0.1),
     ),
     Problem(
@@ -71,8 +71,8 @@ PROBLEMS = (
         "time in therapeutic range",
         "posology/Warfarin-v0",
         _high_inr,
-        180_000,
-        (0.4, 0.2, 0.1),
+        400_000,
+        (0.6, 0.4, 0.2),
         (0.01, 0.03),
     ),
 )

@@ -13,7 +13,7 @@ from .budgets_figure import BLUE, INK, ORANGE, PALE, STYLE
 
 POLICIES = {"unpenalised": "PPO without penalty", "penalised": "PPO, disagreement penalised"}
 MEASURES = {"disagreement": ("disagreement and doubt", BLUE), "doubt": ("doubt alone", "#2f855a")}
-VIOLATION = "norepinephrine limit"
+LIMITS = {"fluid limit": "over the fluid limit, %", "norepinephrine limit": "over the norepinephrine limit, %"}
 
 
 def curve(found: dict[str, Any], policy: str, measure: str) -> list[tuple[float, dict[str, Any]]]:
@@ -23,22 +23,24 @@ def curve(found: dict[str, Any], policy: str, measure: str) -> list[tuple[float,
 
 
 def draw_curves(path: Path, found: dict[str, Any]) -> None:
-    """Columns: the two policies; rows: survival, violations of the norepinephrine limit."""
+    """Columns: the two policies; rows: survival, and violations of each dose limit."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 6.0), layout="constrained")
-        axes = figure.subplots(2, len(POLICIES), sharex=True)
+        figure = Figure(figsize=(8.6, 7.6), layout="constrained")
+        axes = figure.subplots(1 + len(LIMITS), len(POLICIES), sharex=True)
         for column, (policy, title) in enumerate(POLICIES.items()):
             if policy not in found:
                 continue
             _panel(axes[0][column], found, policy, "value", 1.0)
-            _panel(axes[1][column], found, policy, VIOLATION, 100.0)
+            for row, limit in enumerate(LIMITS):
+                _panel(axes[1 + row][column], found, policy, limit, 100.0)
             axes[0][column].set_title(title, fontsize=9.5, loc="left")
-            axes[1][column].set_xlabel("share of decisions handed back to the clinician")
+            axes[-1][column].set_xlabel("share of decisions handed back to the clinician")
         axes[0][0].set_ylabel("survival")
-        axes[1][0].set_ylabel("over the norepinephrine limit, %")
+        for row, name in enumerate(LIMITS.values()):
+            axes[1 + row][0].set_ylabel(name)
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-        figure.savefig(path, dpi=130)
+        figure.savefig(path, dpi=110)
 
 
 def _panel(ax: Axes, found: dict[str, Any], policy: str, what: str, scale: float) -> None:
@@ -59,7 +61,7 @@ def _line(
     ax: Axes, points: list[tuple[float, list[float]]], scale: float, color: str, name: str, *, dashed: bool = False
 ) -> None:
     x = [share for share, _ in points]
-    low, high = ([value[end] * scale for _, value in points] for end in (1, 2))
+    low, high = ([max(value[end] * scale, 0.0) for _, value in points] for end in (1, 2))
     ax.fill_between(x, low, high, color=color, alpha=0.12, lw=0)
     ax.plot(x, [value[0] * scale for _, value in points], color=color, marker="o", ms=3.5, lw=1.4,
             ls="--" if dashed else "-", label=name)  # fmt: skip

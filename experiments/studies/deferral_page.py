@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .deferral_figure import MEASURES, POLICIES, VIOLATION, curve
+from .deferral_figure import LIMITS, MEASURES, POLICIES, curve
 
 _HEAD = """# Deferral: handing unsure decisions back
 
@@ -22,8 +22,8 @@ counted and not executed here.
 
 *Shaded: 95 % intervals over stays. At the right end every decision is the clinician's.*
 
-*Gain*: survival minus that of as many handed back at random, with its 95 % interval, paired. *Over limit*: decisions
-above the norepinephrine limit.
+*Gain*: survival minus that of as many handed back at random, with its 95 % interval, paired. *Over limits*: decisions
+above the fluid and above the norepinephrine limit; the clinician keeps to neither.
 """
 
 
@@ -36,15 +36,32 @@ def page(found: dict[str, Any]) -> str:
         lines += [
             f"## {title}",
             "",
-            "| handed back by | share | survival (95 %) | at random | gain (95 %) | over limit | at random | "
+            "| handed back by | share | survival (95 %) | at random | gain (95 %) | over limits | at random | "
             "h with MAP < 65 |",
             "|---|---:|---:|---:|---:|---:|---:|---:|",
             _alone("nothing", "0", found[policy]),
         ]
         for measure, (name, _) in MEASURES.items():
             lines += [_row(name, share, row) for share, row in curve(found, policy, measure)]
-        lines += [_alone("everything: the clinician", "100 %", found["clinician"]), ""]
+        lines += [_alone("everything: the clinician", "100 %", found["clinician"]), "", _best(found, policy), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _best(found: dict[str, Any], policy: str) -> str:
+    """In words, the best of what was tried."""
+    rows = [(row, share, name) for m, (name, _) in MEASURES.items() for share, row in curve(found, policy, m)]
+    row, share, name = max(rows, key=lambda one: one[0]["by"]["value"][0])
+    alone, clinician = (found[who]["value"][0] for who in (policy, "clinician"))
+    value = row["by"]["value"][0]
+    told = f"With {100 * share:.0f} % handed back by {name} survival is {value:.3f}"
+    if value > max(alone, clinician):
+        return f"{told}: more than the policy alone ({alone:.3f}) and the clinician alone ({clinician:.3f}) reach."
+    if value > alone:
+        return f"{told}: more than the policy alone ({alone:.3f}), less than the clinician alone ({clinician:.3f})."
+    return (
+        f"{told}, no more than the policy alone ({alone:.3f}): what it is unsure of it does no worse than the "
+        f"clinician ({clinician:.3f}), so handing back costs."
+    )
 
 
 def _row(name: str, share: float, row: dict[str, Any]) -> str:
@@ -61,7 +78,7 @@ def _alone(name: str, share: str, row: dict[str, Any]) -> str:
 
 
 def _percent(row: dict[str, Any]) -> str:
-    return f"{100 * row[VIOLATION][0]:.1f} %"
+    return " / ".join(f"{100 * row[limit][0]:.1f} %" for limit in LIMITS)
 
 
 def _interval(value: list[float]) -> str:

@@ -65,3 +65,14 @@ def test_a_cost_that_nothing_changes_has_no_say() -> None:
     advantage[:, 1] = 0.3
     found = penalised(advantage, torch.tensor([50.0]))
     torch.testing.assert_close(found, penalised(advantage[:, :1], torch.zeros(0)))
+
+
+def test_the_budget_comes_down_from_what_the_first_generation_cost() -> None:
+    config = PIDConfig(proportional=0, derivative=0, integral=0.1, margin=0, ease=0.5)
+    now = Multipliers.zero(1)
+    for done, over in ((0.0, 0.0), (0.25, 10 / 6 - 1), (0.5, 1.0)):  # of 10, then 6, then 2
+        before = float(now.value)
+        now = now.after(10, torch.tensor([100.0]), BUDGET, config, generation=10, done=done)
+        assert float(now.value) - before == pytest.approx(0.1 * over) and now.moved
+    assert not now.after(1, torch.tensor([0.0]), BUDGET, config, generation=10).moved
+    assert not Multipliers.zero(1).moved

@@ -9,8 +9,10 @@ from posology.agents.actor_critic import ActorCritic
 from posology.agents.advantages import advantages
 from posology.agents.gaussian import GaussianPolicy
 from posology.agents.masked_ppo import MaskedPPOConfig, fit_masked_ppo
+from posology.agents.mlp import MLP
 from posology.agents.network import NetworkPolicy
 from posology.agents.save import load_any_policy, load_policy, save_policy
+from posology.agents.within_budget import best_within
 from posology.trajectories.checkpoint import Checkpoint
 from posology.trajectories.noise import ACTOR, normals, seeds
 
@@ -212,3 +214,48 @@ def test_whoever_watches_sees_the_policy_of_every_update_and_changes_nothing(ide
     probs = [policy.probs(obs, None) for _, policy in seen]
     assert torch.equal(probs[-1], watched.probs(obs, None)) and torch.equal(probs[-1], alone.probs(obs, None))
     assert not torch.equal(probs[0], probs[-1]), "a copy, which further training leaves alone"
+
+
+def charged(identity_treatment):
+    """The better a level pays the more it costs: 0, 1, 2 or 3."""
+    return identity_treatment(worth=(0.0, 0.5, 0.8, 1.0), charge=(0.0, 1.0, 2.0, 3.0))
+
+
+def always(action: int) -> NetworkPolicy:
+    return NetworkPolicy(MLP(((torch.zeros(4, 5), torch.eye(4)[action] * 50),)))
+
+
+def test_the_best_policy_within_its_budget_is_taken_and_else_the_least_over(identity_treatment) -> None:
+    treatment = charged(identity_treatment)
+
+    def chosen(budget: float, *actions: int) -> int:
+        weights = [torch.tensor(float(action)) for action in actions]
+        found = best_within(
+            treatment, weights, lambda w: always(int(w)), torch.tensor([0]), torch.tensor([budget]), stays=20, seed=0
+        )
+        return int(found)
+
+    assert chosen(2.5, 0, 1, 2, 3) == 2 and chosen(1.0, 3, 1, 0) == 1
+    assert chosen(0.5, 3, 2, 1) == 1
+    with pytest.raises(ValueError, match="at least one candidate"):
+        chosen(1.0)
+
+
+def test_training_under_a_budget_ends_with_what_was_tried(identity_treatment, monkeypatch) -> None:
+    import posology.agents.masked_ppo as module
+
+    seen = []
+
+    def first(treatment, candidates, policy_of, columns, budgets, *, stays, seed):
+        seen.append((len(candidates), stays, seed, budgets.tolist()))
+        return candidates[0]
+
+    monkeypatch.setattr(module, "best_within", first)
+    config = dataclasses.replace(SMALL, steps=256 * 6, budgets=(("burden", 0.5),), candidates=3, tried_on=7)
+    found = []
+    policy = fit_masked_ppo(
+        identity_treatment(), config, seed=0, watch=lambda step, now: found.append(now().weights()["0.weight"].clone())
+    )
+    assert len(found) == 6 and torch.equal(policy.weights()["0.weight"], found[3])
+    assert not torch.equal(found[3], found[5])
+    assert seen[0] == (3, 7, SMALL.beds, [0.5])

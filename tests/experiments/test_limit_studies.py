@@ -73,13 +73,16 @@ def test_the_budgets_page_says_who_kept_theirs(tmp_path) -> None:
 
 def test_the_deferral_page_shows_each_share_beside_chance(tmp_path) -> None:
     def one(value: float) -> dict[str, list[float]]:
-        return {"value": interval(value), "norepinephrine limit": interval(0.05), "hours": interval(9.0)}
+        limits = {"fluid limit": interval(0.02), "norepinephrine limit": interval(0.05)}
+        return {"value": interval(value), "hours": interval(9.0), **limits}
 
     found = {"clinician": one(0.8), "unpenalised": one(0.5), "penalised": one(0.87)}
     row = {"share": 0.31, "limit": 0.2, "by": one(0.7), "random": one(0.6), "gain": interval(0.1)}
     found |= {f"{policy}/{measure}/0.3": row for policy in ("unpenalised", "penalised") for measure in ("doubt",)}
     text = deferral_page.page(found)
     assert text.count("| doubt alone | 31 % | 0.700 (0.690 to 0.710) | 0.600 | +0.100 (+0.090 to +0.110)") == 2
+    assert "0.700: more than the policy alone (0.500), less than the clinician alone (0.800)" in text
+    assert "0.700, no more than the policy alone (0.870)" in text
     draw_curves(tmp_path / "deferral.png", found)
     assert (tmp_path / "deferral.png").stat().st_size > 10_000
 
