@@ -16,7 +16,7 @@ from .page_fidelity import fidelity_table
 from .page_lesson import lesson_figure
 from .page_model import comparison_figure, heat_maps, one_step_figure, open_loop_chart
 from .page_policies import policy_rows, selection_chart
-from .page_safety import violation_figures
+from .page_safety import tail_figure, violation_figures
 from .page_subgroups import subgroup_estimates, subgroup_figure
 from .page_support import action_rows, propensity_rows, support_chart
 from .page_tree import tree_table
@@ -59,6 +59,7 @@ def page(report: Report) -> str:
     figures = {
         "lesson_figure": lesson_figure(report),
         "violations": violation_figures(report),
+        "tail_figure": tail_figure(report),
         "one_step_figure": one_step_figure(report),
         "fidelity": fidelity_table(
             report, (*report.simulator.one_step, *report.simulator.open_loop), report.simulator.model

@@ -147,6 +147,7 @@ class PolicyReport(Frozen):
     shaped_value: Interval | None = None  # the same claim in the shaped reward that policies learned by, if they did
     true_value: Interval | None = None  # by rollout in the known truth
     true_difference: Interval | None = None  # true value minus the true clinician's, on common random numbers
+    worst_tenth: Interval | None = None  # mean return of the worst tenth of stays, in the known truth or the simulator
     constraints: dict[str, ConstraintReport] = {}
     actions: tuple[tuple[float, ...], ...] = ()  # share of each (first drug level, second drug level) on logged states
     agreement: Number = None  # share of logged decisions on which the most likely action is the clinician's

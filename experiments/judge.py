@@ -15,6 +15,7 @@ from ..evaluation.heatmap import heat_map
 from ..evaluation.off_policy import CriticConfig, bootstrap_intervals, fitted_q_evaluation
 from ..evaluation.report import ConstraintReport, EstimateReport, Interval, PolicyReport
 from ..evaluation.safety import ViolationRate, rates_of_counts, violation_rates
+from ..evaluation.tail_risk import worst_mean
 from ..evaluation.true_value import Value, mean_interval, rollout_value, value_difference
 from .config import EvaluationConfig
 from .judged import Actor, Judged
@@ -120,6 +121,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         shaped_value=_interval(shaped),
         true_value=_interval(true),
         true_difference=None if gap is None else Interval(value=gap[0], low=gap[1], high=gap[2]),
+        worst_tenth=_worst(true or claimed, bench.config.level),
         constraints=_constraints(one, bench, claimed, true),
         actions=() if grid is None else tuple(tuple(map(float, row)) for row in np.atleast_2d(grid)),
         agreement=None if seen is None or one.kind == "clinician" else seen.agreement,
@@ -129,6 +131,14 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         share=one.share,
         second_value=_interval(second),
     )
+
+
+def _worst(value: Value | None, level: float) -> Interval | None:
+    """Mean return of the worst tenth of the stays that a policy was rolled out on."""
+    if value is None:
+        return None
+    mean, low, high = worst_mean(value.returns, level=level)
+    return Interval(value=mean, low=low, high=high)
 
 
 def estimate_reports(

@@ -89,3 +89,11 @@ def test_the_chosen_policy_is_told_as_a_tree(small_run, report):
     policy = report.policies[tree.policy].true_value
     assert tree.value.value == pytest.approx(policy.value + tree.difference.value)
     assert tree.value.low < tree.value.value < tree.value.high
+
+
+def test_the_worst_tenth_of_every_policy_that_was_rolled_out_is_told(report):
+    for policy in report.policies.values():
+        rolled = policy.true_value or policy.simulator_value
+        assert (policy.worst_tenth is None) == (rolled is None)
+        if policy.worst_tenth is not None:
+            assert policy.worst_tenth.low <= policy.worst_tenth.value <= rolled.value
