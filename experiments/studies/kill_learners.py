@@ -4,9 +4,9 @@
 
 One small run per learner in the simulator, the first with every agent that learns from records. For each learner, the
 unbroken run is copied without that learner's stage and without the evaluation, started, killed at a seeded random
-moment within the stage, and started again. Compared are the policy's files, byte by byte, and all numbers of the
-report. Results go to docs/results/learners_killed.json; what is there already is not done again. The page that tells
-them is written by `python -m posology.experiments.studies.kill_page`.
+moment within the stage (of those that write checkpoints, after the first one), and started again. Compared are the
+policy's files, byte by byte, and all numbers of the report. Results go to docs/results/learners_killed.json; what is
+there already is not done again. The page is written by `python -m posology.experiments.studies.kill_page`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ SMALL = (
     "evaluation.true_stays=100",
 )
 OFFLINE = ("cloning", "batch_constrained", "conservative_q", "implicit_q", "double_q", "td3_bc")
+STARTING_OVER = ("ppo_", "maskable_ppo_", "dqn_", "sac_")  # stages of Stable-Baselines3
 _TRIES = 6  # moments tried until one falls within the stage
 RUNS: dict[str, tuple[str, ...]] = {  # learner in the simulator -> the stages that are killed in its run
     "masked_ppo": ("simulator", "behavior", "imitation", "masked_ppo_1", *(f"offline_{name}" for name in OFFLINE)),
@@ -62,11 +63,12 @@ def kill_stage(
 ) -> dict[str, Any]:
     """Kill a copy of the run in `whole` within `stage`, take it up again, compare. RuntimeError where no try hits."""
     truth, seconds = folder_in(whole), (receipt(folder_in(whole) / stage) or {})["seconds"]
+    keeps = not stage.startswith(STARTING_OVER)
     for _ in range(_TRIES):
-        moment = chance.uniform(0.1, 0.9) * seconds
+        moment = chance.uniform(*((0.0, 0.6) if keeps else (0.1, 0.9))) * seconds
         _without(whole, work, stage)
         folder = folder_in(work)
-        states = killed(config, overrides, work, _Within(unfinished(folder, stage), moment))
+        states = killed(config, overrides, work, _Within(unfinished(folder, stage), moment, keeps))
         if states is None or states.get(stage) != "interrupted":
             continue
         kept = list((unfinished(folder, stage) / CHECKPOINTS).glob("*.safetensors"))
@@ -85,13 +87,14 @@ def kill_stage(
 
 
 class _Within:
-    """True from `moment` seconds after a stage began, which is when its unfinished folder appears."""
+    """True from `moment` seconds after a stage's unfinished folder appears, or the first checkpoint in it."""
 
-    def __init__(self, folder: Path, moment: float) -> None:
-        self._folder, self._moment, self._began = folder, moment, 0.0
+    def __init__(self, folder: Path, moment: float, checkpoint: bool) -> None:
+        self._folder, self._moment, self._checkpoint, self._began = folder, moment, checkpoint, 0.0
 
     def __call__(self) -> bool:
-        if not self._began and self._folder.is_dir():
+        kept = self._folder / CHECKPOINTS
+        if not self._began and (any(kept.glob("*.safetensors")) if self._checkpoint else self._folder.is_dir()):
             self._began = time.monotonic()
         return bool(self._began) and time.monotonic() - self._began >= self._moment
 
