@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 
 import torch
 
@@ -46,9 +47,18 @@ def tree_report(one: Judged, bench: Bench) -> TreeReport | None:
 
 
 def tree_rows(
-    tree: TreePolicy, policy: DiscretePolicy, layout: Layout, *, held_out: Decisions, train: Decisions
+    tree: TreePolicy,
+    policy: DiscretePolicy,
+    layout: Layout,
+    *,
+    held_out: Decisions,
+    train: Decisions,
+    doses: Callable[[int], tuple[float, ...]] | None = None,
 ) -> tuple[TreeRow, ...]:
-    """Every node in the order of reading; leaves with the share of held-out decisions and the policy's own choice."""
+    """Every node in the order of reading; leaves with the share of held-out decisions and the policy's own choice.
+
+    `doses` says what an action gives, where it is not the doses of levels.
+    """
     obs, _ = _decided(held_out)
     shares = torch.bincount(tree.leaf(obs), minlength=len(tree.column)).double() / len(obs)
     seen, allowed = _decided(train)
@@ -63,7 +73,7 @@ def tree_rows(
                 TreeRow(
                     depth=depth,
                     answer=answer,
-                    doses=_doses(layout.spec, int(action)),
+                    doses=_doses(layout.spec, int(action)) if doses is None else doses(int(action)),
                     share=float(shares[node]),
                     probability=float(here.mean()) if len(here) else None,
                 )

@@ -27,6 +27,7 @@ from ...agents.tree import TreeConfig, distil, fidelity
 from ...contracts import Clinician, DiscretePolicy, Policy, Treatment
 from ...envs import decisions, treatment
 from ...envs.observation import Layout
+from ...envs.relative_doses import CHANGES
 from ...evaluation.true_value import rollout_value, value_difference
 from ...patient_models.icu_sepsis import icu_sepsis
 from ...patient_models.icu_sepsis_clinician import ICUSepsisClinician
@@ -54,11 +55,13 @@ class Subject:
     value: str
     clinician: Clinician
     steps: int
+    relative: bool = False  # actions are changes of the last dose
 
 
 SUBJECTS = {
     "sepsis": Subject("posology/Sepsis-v0", "survival", SepsisClinician(), 200_000),
     "warfarin": Subject("posology/Warfarin-v0", "time in range", WarfarinClinician(), 250_000),
+    "warfarin_relative": Subject("posology/Warfarin-v0", "time in range", WarfarinClinician(), 250_000, relative=True),
 }
 
 
@@ -95,7 +98,7 @@ def worth(core: Treatment, actor: Policy | Clinician) -> Any:
 
 def trees(subject: Subject) -> dict[str, Any]:
     """PPO of the true patient, its trees by depth, and the rules of one of them."""
-    core = treatment(subject.environment, enforce=True)
+    core = treatment(subject.environment, enforce=True, **({"action": "relative"} if subject.relative else {}))
     policy = fit_masked_ppo(core, MaskedPPOConfig(steps=subject.steps, first_seed=TRAINING), seed=0)
     assert isinstance(policy, DiscretePolicy)
     seen, fresh = (rollout(core, policy, n, seed=s).decisions for n, s in ((LEARNED_ON, SEEN), (HELD_OUT, FRESH)))
@@ -115,15 +118,26 @@ def trees(subject: Subject) -> dict[str, Any]:
             }
         )
         if depth == PRINTED:
+            doses = _changes if subject.relative else None
             layout = Layout(core.spec, core.horizon_hours)
-            rules = [row.model_dump() for row in tree_rows(tree, policy, layout, held_out=fresh, train=seen)]
+            rules = [
+                row.model_dump() for row in tree_rows(tree, policy, layout, held_out=fresh, train=seen, doses=doses)
+            ]
     return {
         "policy": [own.value, own.low, own.high],
         "clinician": [usual.value, usual.low, usual.high],
         "trees": rows,
         "rules": rules,
-        "drugs": [[drug.label or drug.name, drug.unit] for drug in core.spec.drugs],
+        "drugs": [
+            [drug.label or drug.name, "% of the last dose" if subject.relative else drug.unit]
+            for drug in core.spec.drugs
+        ],
     }
+
+
+def _changes(action: int) -> tuple[float, ...]:
+    """What a relative action gives, in percent of the last dose."""
+    return (round(100 * (1 + CHANGES[action]), 1),)
 
 
 def sepsis_sets() -> list[dict[str, Any]]:

@@ -28,7 +28,11 @@ patients.
 | patient | zeta | doses in the set | clinician's dose in it | any of them |
 |---|---:|---:|---:|---:|"""
 
-TITLES = {"sepsis": ("Sepsis", "survival"), "warfarin": ("Warfarin", "time in therapeutic range")}
+TITLES = {
+    "sepsis": ("Sepsis", "survival"),
+    "warfarin": ("Warfarin, by dose", "time in therapeutic range"),
+    "warfarin_relative": ("Warfarin, by change of dose", "time in therapeutic range"),
+}
 
 
 def page(found: dict[str, Any]) -> str:

@@ -16,10 +16,12 @@ One `Constraint` object masks, projects, trains and reports. Kinds, each with it
 | rate of change | `StepLimit`, `ChangeLimit` (`change_limit.py`) | stopping is always allowed |
 | cumulative | `CourseLimit` (`course_limit.py`) | all that is ever given |
 | contraindication | `StateRule` (`state_rules.py`), `Withheld` (`withheld.py`) | named rules, Festor's among them |
-| physiological range | `StateLimit` (`state_limits.py`) | how far a value is out of range: a cost for budgets |
+| physiological range | `StateLimit` (`state_limits.py`) | how far a value is out of range |
+| budget | `AmountGiven`, `TimeBeyond` (`budgets.py`) | what a stay may cost on average: see [budgets.md](budgets.md) |
 | support | `behavior_support` (`score_limits.py`) | clinicians do it with at least some probability |
-| risk | `dead_end`, `tail_risk` (`score_limits.py`) | a critic's probability of death, or expected loss in the tail |
-| uncertainty | `Deferral` (`deferral.py`) | unsure decisions are handed back |
+| dead end | `dead_end` (`score_limits.py`) | death is too likely whatever is done then: see [dead_ends.md](dead_ends.md) |
+| tail risk | `tail_risk` (`score_limits.py`) | what the worst cases lose, by `agents/return_quantiles.py` |
+| uncertainty | `Deferral`, `DoseDeferral` (`deferral.py`) | handed back: see [deferral.md](deferral.md) |
 
 The published rules are those of Festor et al. (2022), BMJ Health Care Inform 29:e100549. `shield(treatment,
 constraints)` (`shield.py`) executes the hard ones, in this order: forbidden actions are masked; one that is taken all
