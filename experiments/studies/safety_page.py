@@ -19,7 +19,7 @@ One `Constraint` object masks, projects, trains and reports. Kinds, each with it
 | physiological range | `StateLimit` (`state_limits.py`) | how far a value is out of range |
 | budget | `AmountGiven`, `TimeBeyond` (`budgets.py`) | what a stay may cost on average: see [budgets.md](budgets.md) |
 | support | `behavior_support` (`score_limits.py`) | clinicians do it with at least some probability |
-| dead end | `dead_end` (`score_limits.py`) | death is too likely whatever is done then: see [dead_ends.md](dead_ends.md) |
+| dead end | `dead_end` (`score_limits.py`) | death is likely whatever is done: see [dead_ends.md](dead_ends.md) |
 | tail risk | `tail_risk` (`score_limits.py`) | what the worst cases lose, by `agents/return_quantiles.py` |
 | uncertainty | `Deferral`, `DoseDeferral` (`deferral.py`) | handed back: see [deferral.md](deferral.md) |
 
