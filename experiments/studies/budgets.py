@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import typer
@@ -44,6 +44,7 @@ class Problem:
     steps: int  # decisions to train on
     budgets: tuple[float, ...]
     prices: tuple[float, ...]  # reward per unit of cost
+    action: Literal["levels", "relative"] = "levels"
 
 
 def _fluid(core: Treatment) -> Constraint:
@@ -71,16 +72,17 @@ PROBLEMS = (
         "time in therapeutic range",
         "posology/Warfarin-v0",
         _high_inr,
-        400_000,
-        (0.6, 0.4, 0.2),
+        500_000,
+        (0.4, 0.3, 0.2),
         (0.01, 0.03),
+        "relative",
     ),
 )
 
 
 def problem_treatment(problem: Problem) -> tuple[Treatment, int]:
     """The true patient with its hard limits enforced and the cost counted, and the column of the cost."""
-    core = treatment(problem.environment, enforce=True)
+    core = treatment(problem.environment, enforce=True, action=problem.action)
     counted = with_costs(core, (problem.cost(core),))
     return counted, len(counted.constraints) - 1
 

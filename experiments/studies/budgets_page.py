@@ -11,13 +11,15 @@ _HEAD = """# Budgets: costs that a policy must keep within
 Made by `python -m posology.experiments.studies.budgets`, which keeps its numbers in `docs/results/budgets.json`.
 
 A budget is what a constraint may cost a stay on average, such as litres of fluid or days with an INR above 4
-(`envs/budgets.py`). On-device PPO holds it by a multiplier that a PID controller moves after
-every generation of stays (`agents/lagrangian.py`; Stooke et al. 2020). Errors are shares of the budget and advantages
-count in their own standard deviations, so one set of gains, the default one, serves both costs here.
+(`envs/budgets.py`). On-device PPO holds it by a multiplier that a PID controller moves after every generation of stays
+(`agents/lagrangian.py`; Stooke et al. 2020). Errors are shares of the budget and advantages count in their own standard
+deviations, so one set of gains, the default one, serves both costs here. Over the first half of training the budget
+comes down from what the first stays cost; at the end the policies of the last ten generations are tried on 1,024 fresh
+stays, and the best whose mean cost, one standard error added, is within is taken (`agents/within_budget.py`).
 
-Every policy is trained in the true patient with its hard limits enforced, then judged there on 10,000 fresh stays.
-Two seeds for each budget. Fixed prices in the reward, the usual alternative, are shown beside: nobody can tell from a
-price what it will cost.
+Every policy is trained in the true patient with its hard limits enforced, then judged there on 10,000 other stays, none
+of them met before. Two seeds for each budget. Warfarin is dosed by relative changes. Fixed prices in the reward, the
+usual alternative, are shown beside: nobody can tell from a price what it will cost.
 
 ![Cost against budget, and value against cost](figures/budgets.png)
 
@@ -40,7 +42,7 @@ def _verdict(found: dict[str, Any]) -> str:
     kept = sum(row["cost"][1] <= level for level, row in rows)
     whole = sum(row["cost"][2] <= level for level, row in rows)
     return (
-        f"Of {len(rows)} policies under a budget, {kept} keep it within their interval (its lower end is no more than "
+        f"Of {len(rows)} policies under a budget, {kept} keep it within their interval (its lower end is no more than\n"
         f"the budget); for {whole} the whole interval lies within."
     )
 
