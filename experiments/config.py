@@ -104,6 +104,7 @@ class PPOConfig(_Frozen):
 
     steps: Count = 300_000
     environments: Count = 256
+    rollout: Count = 6  # decisions of each between updates; where all stays last as long, as many as a stay has
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0)
     spared: Annotated[float, Field(ge=0, le=1)] = 0.9  # of the logged decisions: their disagreement costs nothing
     unsupported_limit: Share = (

@@ -66,7 +66,7 @@ def learned_in(
     name, beds, stage = config.learner, config.ppo.environments, learner_stage(config, penalty)
     settings = {
         "steps": config.ppo.steps, "discount": config.evaluation.discount, "beds": beds, "first_seed": first_seed,
-        "device": config.device,
+        "device": config.device, "rollout": config.ppo.rollout,
     }  # fmt: skip
 
     def build(folder: Path, progress: Progress) -> None:

@@ -51,7 +51,7 @@ def main(
     patients: Annotated[int, typer.Option(min=20, help="Learned from; a fifth as many tune.")] = 1000,
     held_out: Annotated[int, typer.Option(min=10, help="Patients whose courses are predicted.")] = 300,
     seeds: Annotated[int, typer.Option(min=2, help="Models learned for each kind of sight.")] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Of training, at most.")] = 15,
+    epochs: Annotated[int, typer.Option(min=1, help="Of training, at most.")] = 40,
 ) -> None:
     """Simulate, learn, predict and tabulate."""
     torch.set_num_threads(1)
@@ -90,7 +90,7 @@ def _kept(folder: Path, plan: Plan, arm: str, labels: list[str], seed: int, cons
         train = courses(folder, "train", plan.patients, TRAIN, TRAINED)
         tuning = courses(folder, "tuning", max(20, plan.patients // 5), TUNING, TRAINED)
         shown = seen_of(train, arm)
-        config = LSTMConfig(members=2, epochs=plan.epochs, patience=5, image_dropout=0.3)
+        config = LSTMConfig(members=2, epochs=plan.epochs, patience=15, image_dropout=0.3)
         model = fit_lstm(shown, seen_of(tuning, arm), config, seed=seed)
         probes = {k: fit_probe(model, shown, train.volume, ahead, every, COPIES) for k, (ahead, every) in _reach()}
         found = {}
