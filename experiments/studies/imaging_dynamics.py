@@ -1,38 +1,39 @@
-"""Does imaging help to predict? Errors of learned dynamics that see scans, none, or the true volume.
+"""Does imaging help to predict? Errors of learned dynamics that see pictures, none, or the truth behind them.
 
-`python -m posology.experiments.studies.imaging_dynamics` writes docs/imaging_dynamics.json and two tables in
-docs/imaging.md. The same courses are shown to every model; only what is seen of the tumour differs. Errors are those of
-the expected value 1, 2, 4 and 8 weeks ahead, and at the horizon from admission, under the doses really given: of the
-neutrophil count, and of the true volume, which a linear probe of the model's state tells.
+`python -m posology.experiments.studies.imaging_dynamics` writes docs/results/imaging_dynamics.json and four tables in
+docs/imaging.md, two of the tumour by schedule of scans and two of septic shock by chest films. The same courses are
+shown to every model; only what is seen of them differs. Errors are those of the expected value some decisions ahead,
+and at the horizon from admission, under the doses really given: of one feature that everybody sees, in half-widths of
+its reference range, and of the hidden truth, which a linear probe of the model's state tells.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import typer
 from rich.console import Console
 
-from ...contracts import Trajectories
-from ...evaluation.fidelity_forecasts import forecast_errors
-from ...patient_models.lstm import LSTMConfig, LSTMEnsemble, fit_lstm
 from ..stages import write_text
 from .imaging_arms import CONDITIONS, HORIZON, TRAINED
-from .imaging_courses import Courses, courses, seen_of
-from .imaging_probe import Probe, fit_probe, probe_errors
-from .imaging_value import Array, crossed_interval
+from .imaging_courses import TRUE_OPACITY, TRUE_VOLUME, Courses, courses, film_courses
+from .imaging_errors import ARMS, Squares, Subject, compared, error_lines, measured
 from .patient_pages import put_block
 
 COMMAND = "python -m posology.experiments.studies.imaging_dynamics"
-AHEAD = (1, 2, 4, 8)
-EVERY, COPIES = 3, 4  # forecasts start at every third week; simulated copies of each
 TRAIN, TUNING, HELD_OUT = 0, 10**7, 2 * 10**7  # seeds of the first patients
-QUANTITIES = {"volume": "log true volume", "neutrophils": "neutrophil count"}
+TUMOR = Subject(TRUE_VOLUME, True, "neutrophils", HORIZON, 40)
+SEPSIS = Subject(TRUE_OPACITY, False, "spo2", 18, 40)
+TITLES = {
+    "tumor": ("error of log volume", "error of neutrophils", "week"),
+    "sepsis": ("error of opacity", "error of oxygen saturation", "decision"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,115 +50,89 @@ def main(
     docs: Annotated[Path, typer.Option(help="Folder of the documentation.")] = Path("docs"),
     work: Annotated[Path, typer.Option(help="Folder of cohorts and errors; what is there is used.")] = Path("runs"),
     patients: Annotated[int, typer.Option(min=20, help="Learned from; a fifth as many tune.")] = 1000,
-    held_out: Annotated[int, typer.Option(min=10, help="Patients whose courses are predicted.")] = 300,
-    seeds: Annotated[int, typer.Option(min=2, help="Models learned for each kind of sight.")] = 3,
+    held_out: Annotated[int, typer.Option(min=4, help="Patients whose courses are predicted.")] = 300,
+    seeds: Annotated[int, typer.Option(min=1, help="Models learned for each kind of sight.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Of training, at most.")] = 40,
+    only: Annotated[str, typer.Option(help="tumor or sepsis; both where empty.")] = "",
 ) -> None:
     """Simulate, learn, predict and tabulate."""
     torch.set_num_threads(1)
     plan, console = Plan(patients, held_out, seeds, epochs), Console()
-    folder = work / f"imaging_dynamics_{patients}_{held_out}_{epochs}"
-    for path in (docs, folder):
+    folder, results = work / f"imaging_dynamics_{patients}_{held_out}_{epochs}", docs / "results"
+    for path in (results, folder):
         path.mkdir(parents=True, exist_ok=True)
-    views = [("none", "none"), *(("scans", label) for label, _ in CONDITIONS), ("truth", "every day")]
-    errors: dict[tuple[str, str], list[Any]] = {view: [] for view in views}
-    for seed in range(seeds):
-        for arm in ("none", "scans", "truth"):
-            labels = [label for kind, label in views if kind == arm]
-            found = _kept(folder, plan, arm, labels, seed, console)
-            for label in labels:
-                errors[arm, label].append(found[label])
-    lines = [
-        {"arm": arm, "scans": label, **{q: _lines(each, errors["none", "none"], q) for q in QUANTITIES}}
-        for (arm, label), each in errors.items()
-    ]
-    write_text(docs / "imaging_dynamics.json", json.dumps({**vars(plan), "lines": lines}, indent=1) + "\n")
+    kept = results / "imaging_dynamics.json"
+    found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    if any(found.get(name) != value for name, value in vars(plan).items()):
+        found = dict(vars(plan))
     page = docs / "imaging.md"
     text = page.read_text(encoding="utf-8") if page.is_file() else "# Images as part of the state\n"
-    for quantity in QUANTITIES:
-        body = "\n".join(_table(lines, quantity))
-        text = put_block(text, f"imaging dynamics, {quantity}", "", body, command=COMMAND)
+    for name in [only] if only else ["tumor", "sepsis"]:
+        found[name] = tumor_lines(folder, plan, console) if name == "tumor" else sepsis_lines(folder, plan, console)
+        write_text(kept, json.dumps(found, indent=1) + "\n")
+        *titles, unit = TITLES[name]
+        for quantity, title in zip(("truth", "feature"), titles, strict=True):
+            body = "\n".join(error_lines(found[name], quantity, title, unit))
+            text = put_block(text, f"imaging dynamics, {name}, {quantity}", "", body, command=COMMAND)
     write_text(page, text)
 
 
-Found = dict[str, dict[str, dict[str, list[list[float]]]]]  # label -> quantity -> decisions ahead -> square, count
+def tumor_lines(folder: Path, plan: Plan, console: Console) -> list[dict[str, Any]]:
+    """No image and the true volume on scans of every day; what the encoder reads on every schedule."""
+
+    @functools.cache
+    def cohorts() -> tuple[Courses, Courses, dict[str, Courses]]:
+        return (
+            courses(folder, "train", plan.patients, TRAIN, TRAINED),
+            courses(folder, "tuning", max(4, plan.patients // 5), TUNING, TRAINED),
+            {
+                label: courses(folder, f"held_out_{number}", plan.held_out, HELD_OUT, schedule)
+                for number, (label, schedule) in enumerate(CONDITIONS)
+            },
+        )
+
+    first = CONDITIONS[0][0]
+    shown = [("none", first), *(("pictures", label) for label, _ in CONDITIONS), ("truth", first)]
+    return _lines(folder, plan, dataclasses.replace(TUMOR, epochs=plan.epochs), shown, cohorts, console)
 
 
-def _kept(folder: Path, plan: Plan, arm: str, labels: list[str], seed: int, console: Console) -> Found:
-    """Summed squared errors and counts of each held-out stay, measured now or before."""
-    path = folder / f"{arm}_{seed}.json"
-    if not path.is_file():
-        train = courses(folder, "train", plan.patients, TRAIN, TRAINED)
-        tuning = courses(folder, "tuning", max(20, plan.patients // 5), TUNING, TRAINED)
-        shown = seen_of(train, arm)
-        config = LSTMConfig(members=2, epochs=plan.epochs, patience=15, image_dropout=0.3)
-        model = fit_lstm(shown, seen_of(tuning, arm), config, seed=seed)
-        probes = {k: fit_probe(model, shown, train.volume, ahead, every, COPIES) for k, (ahead, every) in _reach()}
-        found = {}
-        for number, (label, schedule) in enumerate(CONDITIONS):
-            if label in labels or (labels == ["none"] and number == 0):
-                held = courses(folder, f"held_out_{number}", plan.held_out, HELD_OUT, schedule)
-                found["none" if arm == "none" else label] = _errors(model, seen_of(held, arm), held, probes)
-        write_text(path, json.dumps(found) + "\n")
-        console.print(f"measured {path.name}")
-    kept: Found = json.loads(path.read_text(encoding="utf-8"))
-    return kept
+def sepsis_lines(folder: Path, plan: Plan, console: Console) -> list[dict[str, Any]]:
+    """No film, films as ordered, and the true opacity at every decision."""
+
+    @functools.cache
+    def cohorts() -> tuple[Courses, Courses, dict[str, Courses]]:
+        train, tuning, held = (
+            film_courses(folder, f"films_{name}", size, seed)
+            for name, size, seed in (
+                ("train", plan.patients, TRAIN),
+                ("tuning", max(4, plan.patients // 5), TUNING),
+                ("held_out", plan.held_out, HELD_OUT),
+            )
+        )
+        return train, tuning, {"as ordered": held}
+
+    shown = [(arm, "as ordered") for arm in ARMS]
+    return _lines(folder, plan, dataclasses.replace(SEPSIS, epochs=plan.epochs), shown, cohorts, console)
 
 
-def _reach() -> list[tuple[str, tuple[int, int]]]:
-    """Name and length of each distance, and how far apart forecasts start; the horizon is reached from admission."""
-    return [*((str(k), (k, EVERY)) for k in AHEAD), ("horizon", (HORIZON, HORIZON))]
-
-
-def _errors(
-    model: LSTMEnsemble, shown: Trajectories, held: Courses, probes: dict[str, Probe]
-) -> dict[str, dict[str, list[list[float]]]]:
-    near = forecast_errors(model, shown, AHEAD, copies=COPIES, every=EVERY)
-    far = forecast_errors(model, shown, (HORIZON,), copies=COPIES, every=HORIZON)[HORIZON]
-    column = shown.spec.feature("neutrophils")
-    found: dict[str, dict[str, list[list[float]]]] = {name: {} for name in QUANTITIES}
-    for name, (ahead, every) in _reach():
-        errors = far if name == "horizon" else near[ahead]
-        found["neutrophils"][name] = [errors.square[:, column].tolist(), errors.count[:, column].tolist()]
-        square, count = probe_errors(probes[name], model, shown, held.volume, ahead, every, COPIES)
-        found["volume"][name] = [square.tolist(), count.tolist()]
-    return found
-
-
-def _lines(each: list[Any], base: list[Any], quantity: str) -> dict[str, Any]:
-    """Root mean squared error and, against no image on the same stays, the share of the mean squared error saved."""
-    found = {}
-    for name, _ in _reach():
-        ours, theirs = (_squares([seed[quantity][name] for seed in some]) for some in (each, base))
-        error = crossed_interval(ours)
-        saved = crossed_interval((theirs - ours) / theirs.mean())
-        found[name] = {"rmse": [max(x, 0.0) ** 0.5 for x in error], "saved": saved}
-    return found
-
-
-def _squares(each: list[list[list[float]]]) -> Array:
-    """Squared errors (S, N) of every stay, weighted so that their mean is that over all forecasts."""
-    square, count = (np.array([part[k] for part in each]) for k in range(2))
-    return np.asarray(square / count.mean(1, keepdims=True))
-
-
-def _table(lines: list[dict[str, Any]], quantity: str) -> list[str]:
-    seen = {"scans": "what the encoder reads", "none": "no image", "truth": "the true volume"}
-    names = [name for name, _ in _reach()]
-    titles = [
-        f"{name} week{'' if name == '1' else 's'}" if name != "horizon" else "admission to horizon" for name in names
-    ]
-    rows = [
-        f"| what is seen ({QUANTITIES[quantity]}) | scans | {' | '.join(titles)} |",
-        f"| --- | --- |{' ---: |' * len(titles)}",
-    ]
-    for line in lines:
-        cells = []
-        for name in names:
-            value, low, high = line[quantity][name]["rmse"]
-            cells.append(f"{value:.3f} ({low:.3f} to {high:.3f})")
-        rows.append(f"| {seen[line['arm']]} | {line['scans']} | {' | '.join(cells)} |")
-    return rows
+def _lines(
+    folder: Path, plan: Plan, subject: Subject, shown: list[tuple[str, str]], cohorts: Any, console: Console
+) -> list[dict[str, Any]]:
+    """A line per sight and held-out cohort: errors with intervals over seeds and patients, both quantities."""
+    every: dict[str, list[dict[str, Squares]]] = {arm: [] for arm in ARMS}
+    for seed in range(plan.seeds):
+        for arm in ARMS:
+            path = folder / f"{subject.feature}_{arm}_{seed}.json"
+            every[arm].append(measured(path, subject, arm, seed, cohorts))
+            console.print(f"measured {path.name}")
+    names = [name for name, _, _ in subject.reach]
+    lines = []
+    for arm, label in shown:
+        each, base = ([seed[label] for seed in every[kind]] for kind in (arm, "none"))
+        found = {quantity: compared(each, base, quantity, names) for quantity in ("truth", "feature")}
+        pictures = {"none": "none", "truth": "every decision"}.get(arm, label)
+        lines.append({"arm": arm, "pictures": pictures, **found})
+    return lines
 
 
 if __name__ == "__main__":

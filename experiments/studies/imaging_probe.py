@@ -1,4 +1,4 @@
-"""What a learned model's state tells of the true volume: a linear probe, some decisions ahead."""
+"""What a learned model's state tells of a hidden truth: a linear probe, some decisions ahead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK = 20_000  # rows at a time
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """Log volume = intercept + (state - mean) / sd @ weight."""
+    """Target = intercept + (state - mean) / sd @ weight."""
 
     mean: Tensor  # (F,)
     sd: Tensor
@@ -27,15 +27,15 @@ class Probe:
     intercept: Tensor
 
     def __call__(self, states: Tensor) -> Tensor:
-        """Log volume (R,) told by states (R, F)."""
+        """The target (R,) as states (R, F) tell it."""
         return self.intercept + (states - self.mean) / self.sd @ self.weight
 
 
-def fit_probe(model: LSTMEnsemble, stays: Trajectories, volume: Tensor, ahead: int, every: int, copies: int) -> Probe:
-    """Ridge regression of log volume (N, T+1) on the model's state, `ahead` decisions after it last saw anything."""
+def fit_probe(model: LSTMEnsemble, stays: Trajectories, target: Tensor, ahead: int, every: int, copies: int) -> Probe:
+    """Ridge regression of a target (N, T+1) on the model's state, `ahead` decisions after it last saw anything."""
     stay, step, states = _states(model, stays, ahead, every, copies)
     known = _shown(stays, stay, step)
-    x, y = states[known].double(), volume[stay, step][known].log().double()
+    x, y = states[known].double(), target[stay, step][known].double()
     mean, sd = x.mean(0), x.std(0).clamp_min(1e-6)
     z = (x - mean) / sd
     weight = torch.linalg.solve(z.t() @ z + _RIDGE * len(z) * torch.eye(z.shape[1]), z.t() @ (y - y.mean()))
@@ -43,12 +43,12 @@ def fit_probe(model: LSTMEnsemble, stays: Trajectories, volume: Tensor, ahead: i
 
 
 def probe_errors(
-    probe: Probe, model: LSTMEnsemble, stays: Trajectories, volume: Tensor, ahead: int, every: int, copies: int
+    probe: Probe, model: LSTMEnsemble, stays: Trajectories, target: Tensor, ahead: int, every: int, copies: int
 ) -> tuple[Array, Array]:
-    """Squared errors of log volume (N,), summed by stay, and how many there are."""
+    """Squared errors of the target (N,), summed by stay, and how many there are."""
     stay, step, states = _states(model, stays, ahead, every, copies)
     known = _shown(stays, stay, step)
-    error = (probe(states.double()) - volume[stay, step].log())[known].square()
+    error = (probe(states.double()) - target[stay, step])[known].square()
     square, count = (torch.zeros(len(stays), dtype=torch.float64) for _ in range(2))
     square.index_add_(0, stay[known], error)
     count.index_add_(0, stay[known], torch.ones_like(error))

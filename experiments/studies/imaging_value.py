@@ -1,9 +1,9 @@
 """Does imaging help? Policies that see scans, none, or the true volume, at ever rarer and missing scans.
 
-`python -m posology.experiments.studies.imaging_value` writes docs/imaging_value.json, the tables in docs/imaging.md and
-docs/figures/imaging_value.png. One policy for each kind of sight and seed is trained by PPO in the true patient; those
-that see scans over random schedules, with errors drawn like the encoder's. They are judged by the true volume: on scans
-that are really rendered and read, and on more patients with drawn errors.
+`python -m posology.experiments.studies.imaging_value` writes docs/results/imaging_value.json, the tables in
+docs/imaging.md and docs/figures/imaging_value.png. One policy for each kind of sight and seed is trained by PPO in the
+true patient; those that see scans over random schedules, with errors drawn like the encoder's. They are judged by the
+true volume: on scans that are really rendered and read, and on more patients with drawn errors.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder of policies and returns; what is there is used.")] = Path("runs"),
     steps: Annotated[int, typer.Option(min=1, help="Decisions that each policy is trained on.")] = 1_000_000,
     seeds: Annotated[int, typer.Option(min=1, help="Policies trained for each kind of sight.")] = 3,
-    patients: Annotated[int, typer.Option(min=2, help="Judged on rendered scans, the same for all.")] = 400,
-    many: Annotated[int, typer.Option(min=2, help="Judged with drawn errors, the same for all.")] = 4000,
+    patients: Annotated[int, typer.Option(min=2, help="Judged on rendered scans, the same for all.")] = 200,
+    many: Annotated[int, typer.Option(min=2, help="Judged with drawn errors, the same for all.")] = 2000,
 ) -> None:
     """Measure the encoder's errors, train, judge, tabulate and draw."""
     torch.set_num_threads(1)
     plan, console = Plan(steps, seeds, patients, many), Console()
     folder = work / f"imaging_value_{steps}"
-    for path in (docs / "figures", folder):
+    for path in (docs / "figures", docs / "results", folder):
         path.mkdir(parents=True, exist_ok=True)
     errors = folder / "reading.json"
     if not errors.is_file():
@@ -68,7 +68,7 @@ def main(
         write_text(errors, json.dumps(measured(weekly, min(500, patients))) + "\n")
     study = Study(plan, folder, reading_of(json.loads(errors.read_text(encoding="utf-8"))), console)
     found = {**vars(plan), "baselines": study.baselines(), "lines": study.lines()}
-    write_text(docs / "imaging_value.json", json.dumps(found, indent=1) + "\n")
+    write_text(docs / "results" / "imaging_value.json", json.dumps(found, indent=1) + "\n")
     tables(docs / "imaging.md", found)
     draw(docs / "figures" / "imaging_value.png", found["lines"])
 

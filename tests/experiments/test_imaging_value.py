@@ -8,8 +8,16 @@ import pytest
 import torch
 from posology.agents.baselines import fixed_policy
 from posology.experiments.studies.imaging_arms import CONDITIONS, ReadSizes, core
-from posology.experiments.studies.imaging_courses import Courses, courses, seen_of
-from posology.experiments.studies.imaging_dynamics import _squares
+from posology.experiments.studies.imaging_courses import (
+    TRUE_OPACITY,
+    TRUE_VOLUME,
+    Courses,
+    courses,
+    film_courses,
+    seen_of,
+)
+from posology.experiments.studies.imaging_dynamics import main as dynamics
+from posology.experiments.studies.imaging_errors import squared
 from posology.experiments.studies.imaging_probe import fit_probe, probe_errors
 from posology.experiments.studies.imaging_reading import EDGES, LEVELS, ErringReading, Reading, measured, reading_of
 from posology.experiments.studies.imaging_value import crossed_interval, main
@@ -65,15 +73,15 @@ def test_the_interval_covers_seeds_and_patients():
 def test_one_seed_is_one_set_of_courses_whatever_the_schedule(tmp_path: Path):
     (_, rare), (_, never) = CONDITIONS[4], CONDITIONS[-1]
     two = [courses(tmp_path, name, 8, 3, plan) for name, plan in (("rare", rare), ("never", never))]
-    assert torch.equal(two[0].volume, two[1].volume) and torch.equal(two[0].stays.dose, two[1].stays.dose)
+    assert torch.equal(two[0].truth, two[1].truth) and torch.equal(two[0].stays.dose, two[1].stays.dose)
     again = courses(tmp_path, "rare", 8, 3, rare)
     assert torch.equal(again.stays.vitals, two[0].stays.vitals)
     image = [f.source == "image" for f in again.stays.spec.features]
     assert not two[1].stays.seen[:, 1:][:, :, image].any() and two[0].stays.seen[:, 1:][:, :, image].any()
-    none, truth = (seen_of(again, arm) for arm in ("none", "truth"))
+    none, truth = (seen_of(again, arm, TRUE_VOLUME) for arm in ("none", "truth"))
     assert [f.name for f in none.spec.features] == ["neutrophils", "pneumonitis"]
     valid = truth.seen[:, :, 2]
-    assert torch.equal(truth.vitals[:, :, 2][valid], again.volume[valid]) and valid[:, :-1].sum() == truth.mask.sum()
+    assert torch.equal(truth.vitals[:, :, 2][valid], again.truth[valid]) and valid[:, :-1].sum() == truth.mask.sum()
     assert torch.equal(none.vitals[:, :, 0], again.stays.vitals[:, :, 0])
 
 
@@ -81,11 +89,11 @@ def test_a_probe_tells_the_volume_to_a_model_that_sees_it(tmp_path: Path):
     found: Courses = courses(tmp_path, "all", 60, 3, CONDITIONS[-1][1])
     error = {}
     for arm in ("none", "truth"):
-        shown = seen_of(found, arm)
+        shown = seen_of(found, arm, TRUE_VOLUME)
         model = fit_lstm(shown, shown, LSTMConfig(members=1, hidden=16, epochs=1), seed=0)
-        probe = fit_probe(model, shown, found.volume, 1, 3, 1)
-        square, count = probe_errors(probe, model, shown, found.volume, 1, 3, 1)
-        error[arm] = _squares([[square.tolist(), count.tolist()]])
+        probe = fit_probe(model, shown, found.truth.log(), 1, 3, 1)
+        square, count = probe_errors(probe, model, shown, found.truth.log(), 1, 3, 1)
+        error[arm] = squared([[square.tolist(), count.tolist()]])
         assert error[arm].mean() == pytest.approx(square.sum() / count.sum())
     assert error["truth"].mean() < 0.25 * error["none"].mean()
 
@@ -98,5 +106,28 @@ def test_the_study_runs_and_goes_on_where_it_was(tmp_path: Path):
     assert (tmp_path / "docs" / "figures" / "imaging_value.png").stat().st_size > 10_000
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "work").rglob("*.json")}
     main(**small)
+    assert kept == {p: p.stat().st_mtime_ns for p in (tmp_path / "work").rglob("*.json")}
+    assert (tmp_path / "docs" / "imaging.md").read_text() == page
+
+
+def test_films_show_the_opacity_and_the_truth_stands_in_their_place(tmp_path: Path):
+    found = film_courses(tmp_path, "films", 40, 3)
+    again = film_courses(tmp_path, "films", 40, 3)
+    assert torch.equal(found.truth, again.truth)
+    film, seen = (getattr(found.stays, n)[:, :, found.stays.spec.feature("film")] for n in ("vitals", "seen"))
+    assert (film[seen] - found.truth[seen]).abs().median() < 0.03
+    truth = seen_of(found, "truth", TRUE_OPACITY)
+    assert truth.spec.features[-1].name == "film" and [f for f in truth.spec.features if f.source == "image"] == []
+    assert truth.seen[:, :-1, -1][truth.mask].all()
+
+
+@pytest.mark.slow
+def test_the_study_of_dynamics_runs_and_goes_on_where_it_was(tmp_path: Path):
+    small = {"docs": tmp_path / "docs", "work": tmp_path / "work", "patients": 20, "held_out": 5, "seeds": 1}
+    dynamics(**small, epochs=1, only="")
+    page = (tmp_path / "docs" / "imaging.md").read_text()
+    assert page.count("| what the encoder reads |") == 2 * len(CONDITIONS) + 2
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "work").rglob("*.json")}
+    dynamics(**small, epochs=1, only="")
     assert kept == {p: p.stat().st_mtime_ns for p in (tmp_path / "work").rglob("*.json")}
     assert (tmp_path / "docs" / "imaging.md").read_text() == page
