@@ -8,7 +8,7 @@ from posology.contracts import Blend
 from posology.envs.budgets import with_costs
 from posology.envs.deferral import DoseDeferral
 from posology.envs.shield import shield
-from posology.experiments.studies import budgets, budgets_page, deferral, deferral_page, interpretable_page
+from posology.experiments.studies import budgets, budgets_page, dead_ends, deferral, deferral_page, interpretable_page
 from posology.experiments.studies.budgets_figure import draw_frontiers
 from posology.experiments.studies.deferral_figure import draw_curves
 from posology.experiments.studies.interpretable import AnyOf
@@ -98,3 +98,14 @@ def test_the_page_of_trees_prints_rules_and_differences() -> None:
     text = interpretable_page.page({"warfarin": part | {"drugs": [["Warfarin", "mg/d"]]}})
     assert "| tree of 2 questions | 2 | 50 % | 0.600 (0.590 to 0.610) | -0.050 (-0.060 to -0.040) |" in text
     assert "| INR > 2.4 | 2.5 | 60.0 % | 70 % |" in text
+
+
+def test_the_page_of_dead_ends_sets_what_was_learned_beside_what_is_exact() -> None:
+    def row(area: float) -> dict[str, float]:
+        shares = {"found": 0.8, "false": 0.05, "error": 0.06, "mean": 0.17, "exact": 0.11}
+        return {"area": area, "clinician": 0.7861, "best": 0.8739, **shares}
+
+    found = {"free": row(1.0), "exact": row(1.0), "0/0": row(0.741), "8/0": row(0.951)}
+    text = dead_ends.page(found)
+    assert "| learned, 8 sweeps (the default) | 0.951 | 80 % | 5 % | 0.060 | 0.170 | 0.7861 | 0.8739 |" in text
+    assert text.index("0.741") < text.index("0.951") and "| exact | 1 | 100 % | 0 % | 0 | 0.110 |" in text
