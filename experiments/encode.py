@@ -18,6 +18,7 @@ from ..trajectories.images import ImageError, ImageIndex, fit, images_of_table, 
 from ..trajectories.task_file import load_task
 
 TASK = "tumor_imaging_simulated"  # its features of source `image` say under which codes the events go
+SIDE = 96  # pixels of a slice
 AIR = -1000.0  # HU around what is too small
 SHOWN = 48  # pictures on the contact sheet
 _LOG = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ def read_images(paths: list[Path], encoder: Encoder, *, spacing: tuple[float, fl
     """
     if encoder.config.dimensions != 2:
         raise ValueError("expected an encoder of slices, got one of stacks: train it with dimensions=2")
-    rows, slices, pictures, unreadable = [], [], [], {}
+    rows, slices, found, unreadable = [], [], [], {}
+    shown, masks = torch.empty(len(paths), SIDE, SIDE), torch.empty(len(paths), SIDE, SIDE, dtype=torch.bool)
     for row, path in enumerate(paths):
         try:
             hu = _prepared(path, encoder, spacing if path.suffix.lower() in (".png", ".npy") else None)
@@ -65,15 +67,19 @@ def read_images(paths: list[Path], encoder: Encoder, *, spacing: tuple[float, fl
             unreadable[path.name] = str(error)
             _LOG.warning("left out: %s", error)
             continue
-        area = encoder.encode(hu).mask.flatten(1).sum(1)
+        every = encoder.encode(hu)
+        area = every.mask.flatten(1).sum(1)
         best = int(area.argmax()) if bool(area.any()) else len(hu) // 2
+        shown[len(rows)], masks[len(rows)] = hu[best], every.mask[best]
+        found.append(torch.cat([every.embedding[best], *(part[best : best + 1] for part in every[2:])]))
         rows.append(row)
         slices.append(best)
-        pictures.append(hu[best])
     if not rows:
         raise ValueError(f"none of {len(paths)} images can be read: {next(iter(unreadable.values()), 'there is none')}")
-    shown = torch.stack(pictures)
-    return Read(rows, [paths[r].name for r in rows], slices, shown, encoder.encode(shown), unreadable)
+    columns = torch.stack(found)
+    embedding, sizes = columns.split((encoder.config.embedding, columns.shape[1] - encoder.config.embedding), 1)
+    read = Encoding(masks[: len(rows)], embedding, *sizes.unbind(1))
+    return Read(rows, [paths[r].name for r in rows], slices, shown[: len(rows)], read, unreadable)
 
 
 def write_readings(read: Read, out: Path, index: ImageIndex | None) -> list[Path]:
@@ -128,7 +134,7 @@ def _prepared(path: Path, encoder: Encoder, spacing: tuple[float, float, float] 
     volume = read_image(path, spacing=spacing)
     mm = tuple(10 * side for side in encoder.config.pixel)
     volume = resample(volume, (volume.spacing[0], mm[0], mm[1]))
-    return torch.from_numpy(fit(volume.values, (len(volume.values), 96, 96), AIR))
+    return torch.from_numpy(fit(volume.values, (len(volume.values), SIDE, SIDE), AIR))
 
 
 def _sheet(read: Read, path: Path) -> Path:
