@@ -58,7 +58,10 @@ def read_images(paths: list[Path], encoder: Encoder, *, spacing: tuple[float, fl
     """
     if encoder.config.dimensions != 2:
         raise ValueError("expected an encoder of slices, got one of stacks: train it with dimensions=2")
-    rows, slices, found, unreadable = [], [], [], {}
+    rows: list[int] = []
+    slices: list[int] = []
+    found: list[torch.Tensor] = []
+    unreadable: dict[str, str] = {}
     shown, masks = torch.empty(len(paths), SIDE, SIDE), torch.empty(len(paths), SIDE, SIDE, dtype=torch.bool)
     for row, path in enumerate(paths):
         try:
