@@ -122,9 +122,7 @@ def write_page(found: Mapping[str, Any], docs: Path = DOCS) -> Path:
     settings, trained = found["settings"], found["trained"]
     known = ", ".join(f"{name} {value:.4f}" for name, value in found["references"].items())
     lines = [
-        _HEAD.format(
-            **settings, command=f"python -m posology.experiments.studies.learners --penalty {settings['penalty']:g}"
-        ),
+        _HEAD.format(**settings, commands="\n".join(_commands(settings["penalty"], trained))),
         f"True values beside them: {known}.",
         "",
         "| learner | learns in | seeds | CPU seconds | claimed | true | true, worst to best | unsupported |",
@@ -134,8 +132,36 @@ def write_page(found: Mapping[str, Any], docs: Path = DOCS) -> Path:
         rows = [row for key, row in trained.items() if key.startswith(f"{name}/")]
         if rows:
             lines.append(_row(name, rows))
-    write_text(docs / "learners.md", "\n".join([*lines, ""]))
+    write_text(docs / "learners.md", "\n".join([*lines, "", *_verdict(trained)]))
     return docs / "learners.md"
+
+
+def _commands(penalty: float, trained: Mapping[str, Any]) -> list[str]:
+    """What was run: learners by their number of seeds."""
+    seeds = {name: sum(key.startswith(f"{name}/") for key in trained) for name in (*ONLINE, *OFFLINE)}
+    grouped = {n: [name for name in seeds if seeds[name] == n] for n in sorted({*seeds.values()} - {0}, reverse=True)}
+    stem = f"python -m posology.experiments.studies.learners --penalty {penalty:g}"
+    return [f"{stem} --seeds {n} --learners {' '.join(names)}" for n, names in grouped.items()]
+
+
+def _verdict(trained: Mapping[str, Any]) -> list[str]:
+    """The default learner against our own, in numbers."""
+    pairs = {
+        name: [row for key, row in trained.items() if key.startswith(f"{name}/")] for name in ("ppo", "masked_ppo")
+    }
+    if not all(len(rows) > 1 for rows in pairs.values()):
+        return []
+    true = {name: np.array([row["true"] for row in rows]) for name, rows in pairs.items()}
+    seconds = {name: np.mean([row["seconds"] for row in rows]) for name, rows in pairs.items()}
+    gap = true["ppo"].mean() - true["masked_ppo"].mean()
+    error = np.sqrt(sum(values.var(ddof=1) / len(values) for values in true.values()))
+    return [
+        f"PPO of Stable-Baselines3 less masked PPO: {gap:+.4f} of true value (standard error {error:.4f} over seeds), "
+        f"for {seconds['ppo'] / seconds['masked_ppo']:.1f} times the CPU time. PPO is the default of a run as long as "
+        "that difference is not against it; `learner: masked_ppo` goes on from its checkpoint after a kill, where PPO "
+        "starts over.",
+        "",
+    ]
 
 
 def _row(name: str, rows: list[dict[str, float]]) -> str:
@@ -150,14 +176,15 @@ def _row(name: str, rows: list[dict[str, float]]) -> str:
 
 _HEAD = """# Learners side by side
 
-Every learner that a run's config can name, on the patients and the learned simulator of the `{config}` run, with
-{steps:,} decisions of training where it learns in the simulator, there under penalty {penalty:g}. PPO and its masked
-kin start from the imitated clinician, DQN and SAC from nothing. Claimed: survival in the simulator; true: in the
+Every learner that a run's config can name, on the patients and the learned simulator of the `{config}` run
+(configuration {hash}). Those in the simulator train on {steps:,} decisions under a penalty of {penalty:g} on all of the
+ensemble's disagreement, nothing of it spared: equal ground, and not the penalty that a run would choose. PPO and its
+masked kin start from the imitated clinician, DQN and SAC from nothing. Claimed: survival in the simulator; true: in the
 patients' own dynamics, both on the same simulated patients for everyone. Unsupported: share of its probability on
 doses that the fitted clinician gives less than 1 % of the time, on tuning patients. By
 
 ```
-{command}
+{commands}
 ```
 """
 
