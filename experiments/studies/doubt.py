@@ -106,8 +106,9 @@ def page(found: dict[str, Any]) -> str:
         "# Doubt: where the learned patient has seen nothing",
         "",
         "Made by `python -m posology.experiments.studies.doubt --out docs`: the sepsis cohort, an ensemble of three",
-        f"LSTMs fitted to {TRAIN} stays. Rare: the clinician's true propensity of the dose is under 1 %. It",
-        "should tell rare doses from common ones: area under the ROC curve over held-out states and all 25 doses.",
+        f"LSTMs, each fitted to a bootstrap of {TRAIN} stays. Rare: the clinician's true propensity of the dose is",
+        "under 1 %. Uncertainty should tell rare doses from common ones: area under the ROC curve over held-out states",
+        "and all 25 doses.",
         "",
         "| uncertainty | area |",
         "|---|---|",
@@ -151,7 +152,7 @@ def main() -> None:
     stays, folder = cohort(), options.work / "model"
     if not folder.is_dir():
         train, tuning = (stays.trajectories.rows(torch.arange(a, b)) for a, b in ((0, TRAIN), (TRAIN, TRAIN + TUNING)))
-        fit_lstm(train, tuning, LSTMConfig(members=3), seed=0).save(folder)
+        fit_lstm(train, tuning, LSTMConfig(members=3, bootstrap=True), seed=0).save(folder)
     model = load_model(folder)
     assert isinstance(model, LSTMEnsemble)
     found["areas"] = areas(model, stays)
