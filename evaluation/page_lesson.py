@@ -23,7 +23,9 @@ def lesson_figure(report: Report) -> StripFigure | None:
     if truth:
         keys.append(Key("circle", "truth", "true value"))
     if any(p.second_value for p in shown):
-        keys.insert(1, Key("diamond", "claim", "worth in a second simulator, where no policy was trained"))
+        keys.insert(
+            1, Key("diamond", "claim", "observed plus the gain in a second simulator, in which no policy was trained")
+        )
     keys.append(Key("square", "estimate", "estimated from held-out records, with 95 % interval"))
     if not truth:
         keys.append(Key("diamond", "clinician", "observed"))
@@ -73,7 +75,7 @@ def _lesson_row(report: Report, policy: PolicyReport, scale: Axis, values: Value
     if claim and true and claim.value is not None and true.value is not None:
         link = (scale.at(claim.value), scale.at(true.value))
     said = [] if claim is None else [f"claimed {values.whole(claim)}"]
-    said += [] if policy.second_value is None else [f"in a second simulator {values.whole(policy.second_value)}"]
+    said += [] if policy.second_value is None else [f"by a second simulator {values.whole(policy.second_value)}"]
     said += [] if true is None else [f"true {values.whole(true)}"]
     said += [f"from records {values.whole(_interval(shown))}"] if shown else [f"from records {from_records}"]
     return StripRow(

@@ -153,7 +153,7 @@ class PolicyReport(Frozen):
     agreement: Number = None  # share of logged decisions on which the most likely action is the clinician's
     kappa: Number = None  # that agreement beyond chance (Cohen 1960)
     unsupported: Number = None  # share of probability on actions with behaviour propensity under .01
-    second_value: Interval | None = None  # in a second simulator, in which no policy was trained
+    second_value: Interval | None = None  # observed, plus the gain in a second simulator, in which nothing was trained
     base: str | None = None  # of a blend: the name of the policy that is mixed in
     share: Number = None  # of a blend: the share of decisions that follow it
 

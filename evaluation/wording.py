@@ -92,7 +92,8 @@ def _second(policy: PolicyReport, values: Values) -> str:
     second = policy.second_value
     if second is None or second.value is None:
         return ""
-    return f"In a second simulator, where no policy was trained, it is worth {values.value(second.value)}. "
+    told = values.value(second.value)
+    return f"What was observed plus its gain in a second simulator, in which no policy was trained, makes {told}. "
 
 
 def _claims(policy: PolicyReport, values: Values) -> str:

@@ -107,8 +107,9 @@ class PPOConfig(_Frozen):
     rollout: Count = 6  # decisions of each between updates; where all stays last as long, as many as a stay has
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0)
     spared: Annotated[float, Field(ge=0, le=1)] = 0.9  # of the logged decisions: their disagreement costs nothing
+    sharpness: Annotated[float, Field(gt=0)] = 4.0  # power of a learned policy's probabilities; 1: as learned
     unsupported_limit: Share = (
-        0.25  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
+        0.4  # of the policy's probability, on actions the fitted clinician takes < 1 % of the time
     )
     second_members: Annotated[int, Field(ge=0)] = 2  # LSTMs of the second simulator, which chooses and claims; 0: none
 

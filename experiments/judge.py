@@ -11,8 +11,10 @@ from torch import Tensor
 from ..agents.support import unsupported_share
 from ..contracts import Blend, Decisions, DiscretePolicy, Progress, Treatment, silent
 from ..evaluation import Estimate, estimate
+from ..evaluation.anchored import anchored
 from ..evaluation.heatmap import heat_map
 from ..evaluation.off_policy import CriticConfig, bootstrap_intervals, fitted_q_evaluation
+from ..evaluation.off_policy.logged import Array
 from ..evaluation.report import ConstraintReport, EstimateReport, Interval, PolicyReport
 from ..evaluation.safety import ViolationRate, rates_of_counts, violation_rates
 from ..evaluation.tail_risk import worst_mean
@@ -38,6 +40,7 @@ class Bench:
     seed: int  # of the first simulated patient; the same for every policy
     train: Decisions | None = None  # on which critics are fitted; by cross-fitting on the held-out stays without
     second: Treatment | None = None  # a simulator in which no policy was trained
+    observed: Array | None = None  # (N,) returns of the stays learned from, to which its word is tied
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
     refits: tuple[DiscretePolicy, ...] = ()  # the behaviour policy, fitted to resampled patients
     doses: Bench | None = None  # the same with treatments of continuous doses, where a policy gives those
@@ -59,6 +62,7 @@ class Verdicts:
 def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> Verdicts:
     """Judge everyone on the same held-out stays and the same simulated patients (common random numbers)."""
     found = Verdicts()
+    base = _value(bench.second, bench.behavior, bench, bench.config.simulator_stays)
     for number, one in enumerate(everyone):
         progress(number / len(everyone), one.label)
         if one.target is not None:
@@ -67,7 +71,7 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
         true = _value(bench.of(one.true).truth, one.true, bench, bench.config.true_stays)
         if true is not None:
             found.true_values[one.name] = true
-        found.policies[one.name] = _report(one, bench, found, claimed)
+        found.policies[one.name] = _report(one, bench, found, claimed, _second(one, bench, base))
     progress(1.0, "done")
     return found
 
@@ -102,11 +106,10 @@ def _value(treatment: Treatment | None, actor: Actor | None, bench: Bench, stays
     return rollout_value(treatment, actor, stays, bench.seed, discount=config.discount, level=config.level)
 
 
-def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -> PolicyReport:
+def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None, second: Interval | None) -> PolicyReport:
     true, estimates = found.true_values.get(one.name), found.estimates.get(one.name, {})
     base = found.true_values.get("clinician")
     shaped = _value(bench.of(one.simulated).shaped, one.simulated, bench, bench.config.simulator_stays)
-    second = _value(bench.of(one.simulated).second, one.simulated, bench, bench.config.simulator_stays)
     gap = None if true is None or base is None else value_difference(true, base, level=bench.config.level)
     levels = tuple(len(drug.levels) for drug in bench.simulator.spec.drugs)
     seen = None if one.target is None else heat_map(bench.held_out, one.target, levels, base=bench.behavior)
@@ -129,7 +132,7 @@ def _report(one: Judged, bench: Bench, found: Verdicts, claimed: Value | None) -
         unsupported=None if one.target is None else _unsupported(one.target, bench),
         base=one.base,
         share=one.share,
-        second_value=_interval(second),
+        second_value=second,
     )
 
 
@@ -139,6 +142,15 @@ def _worst(value: Value | None, level: float) -> Interval | None:
         return None
     mean, low, high = worst_mean(value.returns, level=level)
     return Interval(value=mean, low=low, high=high)
+
+
+def _second(one: Judged, bench: Bench, base: Value | None) -> Interval | None:
+    """What the second simulator says of a policy's gain over the fitted clinician, on top of what was observed."""
+    value = _value(bench.of(one.simulated).second, one.simulated, bench, bench.config.simulator_stays)
+    if value is None or base is None or bench.observed is None:
+        return None
+    found, low, high = anchored(value, base, bench.observed, level=bench.config.level)
+    return Interval(value=found, low=low, high=high)
 
 
 def estimate_reports(

@@ -12,6 +12,7 @@ from ..agents.levelled import LevelledPolicy
 from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData
 from ..agents.save import load_any_policy, save_policy
+from ..agents.sharpened import sharpened
 from ..agents.table import CONTINUOUS, agent, parameter_type
 from ..contracts import DiscretePolicy, Policy, Progress, Spec, Treatment
 from ..envs import decisions, sb3_env
@@ -23,6 +24,8 @@ from .logs import logbook
 from .plan import learner_stage, offline_stage
 from .reading import Cohort
 from .stages import Run
+
+UNDECIDED = ("ppo", "masked_ppo", "maskable_ppo")  # learn with an entropy bonus, which their policies keep
 
 
 def action_of(name: str) -> Action:
@@ -73,7 +76,10 @@ def learned_in(
         ours = parameter_type(agent(name), "source") is Treatment
         source = environment if ours else sb3_env(environment, beds, seed=first_seed, device=config.device)
         aids = Aids(config.seed, progress, Checkpoint.within(folder, name), start)
-        save_policy(_fitted(name, source, settings, aids, run.folder, stage), folder / "policy")
+        policy = _fitted(name, source, settings, aids, run.folder, stage)
+        if isinstance(policy, NetworkPolicy) and name in UNDECIDED:
+            policy = sharpened(policy, config.ppo.sharpness)
+        save_policy(policy, folder / "policy")
 
     return run.stage(stage, build, _load)
 

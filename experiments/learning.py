@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..agents.baselines import most_frequent, no_treatment, random_policy
 from ..agents.behavior import BehaviorPolicy, fit_behavior
 from ..agents.imitation import ImitationConfig, imitate
@@ -15,6 +17,8 @@ from ..agents.sb3 import PPOConfig
 from ..agents.selection import Candidate, select
 from ..contracts import Decisions, DiscretePolicy, Policy, Progress, Treatment
 from ..envs import decisions
+from ..evaluation.anchored import observed_returns
+from ..evaluation.off_policy.logged import Array
 from ..patient_models import model
 from ..patient_models.learned_affine import Affine
 from ..patient_models.lstm import LSTMEnsemble
@@ -47,6 +51,7 @@ class Learned:
     candidates: tuple[Trained, ...]  # one per penalty
     chosen: int
     second: LSTMEnsemble | None  # another simulator, in which no policy has learned
+    observed: Array  # (N,) returns of training and tuning stays
     offline: dict[str, Policy]  # agents that learned from the records, by name
 
     @property
@@ -78,6 +83,7 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
         candidates=tuple(candidates),
         chosen=chosen,
         second=known.second,
+        observed=_observed(logged, config.evaluation.discount),
         offline={name: _offline(name, config, run, cohort, patient) for name in config.offline},
     )
 
@@ -100,6 +106,10 @@ def _trained(
     environment = simulator_of(config, cohort.task, known.patient, action=action, penalty=penalty, spared=spared)
     environment = shaped_of(config, environment) or environment
     return learned_in(environment, config, run, known.start, penalty=penalty, first_seed=first_seed)
+
+
+def _observed(logged: LoggedData, discount: float) -> Array:
+    return np.concatenate([observed_returns(part, discount) for part in (logged.train, logged.tuning)])
 
 
 def _baselines(train: Decisions, actions: int) -> dict[str, DiscretePolicy]:

@@ -73,6 +73,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | N
         seed=FIRST_SIMULATED + config.seed * 10**9,
         train=learned.train,
         refits=learned.refits,
+        observed=learned.observed,
         second=None if learned.second is None else simulator_of(config, task, learned.second),
         shaped=shaped_of(config, learned.simulator),
     )

@@ -21,6 +21,7 @@ from ...agents.masked_ppo import MaskedPPOConfig, fit_masked_ppo
 from ...agents.network import NetworkPolicy
 from ...agents.save import load_policy, save_policy
 from ...agents.selection import Candidate, rule, select
+from ...agents.sharpened import sharpened
 from ...agents.support import unsupported_share
 from ...contracts import DIED
 from ...evaluation.true_value import rollout_value
@@ -42,7 +43,7 @@ def measured(known: Ground, policy: NetworkPolicy) -> dict[str, float]:
     return {
         "unsupported": unsupported_share(known.logged.tuning, policy, known.behavior),
         "claimed": 1 - rollout_value(known.simulator(), policy, CLAIMED, JUDGED).value,
-        "second": 1 - rollout_value(known.second_simulator(), policy, CLAIMED, JUDGED).value,
+        "second": 1 - known.checked(policy, CLAIMED),
         "true": 1 - rollout_value(known.world.truth(), policy, TRUE, JUDGED).value,
     }
 
@@ -56,7 +57,7 @@ def trained(known: Ground, penalty: float, place: Path) -> NetworkPolicy:
         save_policy(fit_masked_ppo(env, config, start=known.start, seed=known.seed), place)
     policy = load_policy(place)
     assert isinstance(policy, NetworkPolicy)
-    return policy
+    return sharpened(policy, DEFAULT.sharpness)
 
 
 def one(seed: int, work: Path) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...agents.behavior import BehaviorConfig, BehaviorPolicy, fit_behavior
@@ -16,8 +18,11 @@ from ...agents.masked_ppo import MaskedPPOConfig
 from ...agents.network import NetworkPolicy
 from ...agents.records import LoggedData
 from ...agents.save import load_policy, save_policy
-from ...contracts import Trajectories, Treatment
+from ...contracts import Policy, Trajectories, Treatment
 from ...envs import decisions, treatment
+from ...evaluation.anchored import anchored, observed_returns
+from ...evaluation.off_policy.logged import Array
+from ...evaluation.true_value import Value, rollout_value
 from ...patient_models import load_model
 from ...patient_models.lstm import LSTMConfig, LSTMEnsemble, fit_lstm
 from ...trajectories.rollout import rollout
@@ -61,14 +66,23 @@ class Ground:
     second: LSTMEnsemble  # of other networks and patients drawn anew; no policy learns in it
     behavior: BehaviorPolicy
     start: NetworkPolicy
+    _clinician: dict[int, Value] = field(default_factory=dict, init=False, repr=False)  # by number of stays
+
+    @cached_property
+    def observed(self) -> Array:
+        """Returns (N,) of all logged stays."""
+        return np.concatenate([observed_returns(part, 1.0) for part in (self.logged.train, self.logged.tuning)])
+
+    def checked(self, policy: Policy, stays: int) -> float:
+        """What runs claim by default: observed, plus the gain over the fitted clinician in the second simulator."""
+        place = treatment("posology/Learned-v0", model=self.second, **self.world.environment)
+        if stays not in self._clinician:
+            self._clinician[stays] = rollout_value(place, self.behavior, stays, JUDGED)
+        return anchored(rollout_value(place, policy, stays, JUDGED), self._clinician[stays], self.observed)[0]
 
     def simulator(self, **pessimism: Any) -> Treatment:
         """The learned environment."""
         return treatment("posology/Learned-v0", model=self.patient, **self.world.environment, **pessimism)
-
-    def second_simulator(self) -> Treatment:
-        """The one in which no policy learns."""
-        return treatment("posology/Learned-v0", model=self.second, **self.world.environment)
 
 
 def cohort(world: World, seed: int) -> Trajectories:
