@@ -36,9 +36,9 @@ def test_every_learner_of_a_config_is_in_the_tables():
 
 def test_each_learner_plans_stages_of_its_own():
     plan = plan_of(load_config("demo", ["learner=masked_ppo", "offline=[implicit_q, cloning]"]))
-    assert {"masked_ppo_0", "masked_ppo_10", "offline_implicit_q", "offline_cloning"} <= set(plan)
+    assert {"masked_ppo_0", "masked_ppo_1", "offline_implicit_q", "offline_cloning"} <= set(plan)
     assert {"offline_cloning", "masked_ppo_0"} <= set(plan["evaluation"].needs)
-    assert plan["masked_ppo_10"].title == "training Masked PPO, penalty 10"
+    assert plan["masked_ppo_1"].title == "training Masked PPO, penalty 1"
     with pytest.raises(ConfigError, match="offline.0"):
         load_config("demo", ["offline=[bcq]"])
 
