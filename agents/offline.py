@@ -47,6 +47,7 @@ class Schedule:
     updates: int = 100  # per epoch
     batch_size: int = 512
     patience: int = 6  # epochs without a smaller criterion on tuning patients
+    settle: int = 0  # epochs before the criterion counts: values need time to reach a stay's start from its end
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ def learn_until(
 ) -> None:
     """Call `update` with random rows (batch,) int64 of 0..rows-1; leave `parts` as they were at the best criterion.
 
-    The criterion, smaller is better, is asked after every epoch and must rest on tuning patients alone. Where a
-    checkpoint stands, the work goes on from it bit by bit.
+    The criterion, smaller is better, is asked after every epoch and must rest on tuning patients alone; until the
+    work has settled it decides nothing. Where a checkpoint stands, the work goes on from it bit by bit.
     """
     generator = torch.Generator().manual_seed(seed)
     best, kept, waited, start = float("inf"), _state(parts), 0, 0
@@ -88,9 +89,10 @@ def learn_until(
             update(torch.randint(rows, (min(schedule.batch_size, rows),), generator=generator))
         with torch.no_grad():
             now = criterion()
-        waited = 0 if now < best else waited + 1
-        if now < best:
-            best, kept = now, _state(parts)
+        settled = epoch >= schedule.settle
+        waited = 0 if now < best or not settled else waited + 1
+        if now < best or not settled:
+            best, kept = now if settled else best, _state(parts)
         told.progress((epoch + 1) / schedule.epochs, told.message)
         told.log("tuning/criterion", now, (epoch + 1) * schedule.updates)
         checkpoint.save(

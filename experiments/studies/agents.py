@@ -1,14 +1,15 @@
 """Agents on four patients whose truth is known: what each truly gets, what it claims, how often it breaks a limit.
 
 `python -m posology.experiments.studies.agents [SOURCE ...] [--seeds 3]`. Nothing is chosen or tuned by the truth:
-agents have their default settings; penalties are those of `posology run SOURCE`, chosen by support on tuning patients.
-Every cell is kept in `docs/results/agents_SOURCE.json` as soon as it is there and is not computed again; the learned
-patient is kept in `runs/agents`. The page is `docs/agents.md`.
+agents have their defaults, but that values settle before early stopping; penalties are those of `posology run SOURCE`,
+chosen by support on tuning patients. Every cell is kept in `docs/results/agents_SOURCE.json` as soon as it is there and
+is not computed again; the learned patient is kept in `runs/agents`. The page is `docs/agents.md`.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from ...agents.greedy import GreedyPolicy
 from ...agents.imitation import ImitationConfig, imitate
 from ...agents.masked_ppo import MaskedPPOConfig, fit_masked_ppo
 from ...agents.network import NetworkPolicy
+from ...agents.offline import Schedule
 from ...agents.records import LoggedData
 from ...agents.selection import Candidate, select
 from ...agents.support import unsupported_share
@@ -198,8 +200,10 @@ def offline(study: Study, name: str, seed: int) -> Found:
     """An agent that learns from the records: its true value, what fitted Q evaluation and its own values claim."""
     core = true_treatment(study.name, action="continuous") if name == "td3_bc" else study.core
     data, fit = study.logged(core), agent(name)
-    settings = parameter_type(fit, "config")
-    policy = fit(data, settings() if name == "td3_bc" else settings(actions=core.spec.actions), seed=seed)
+    fixed: dict[str, Any] = {} if name == "td3_bc" else {"actions": core.spec.actions}
+    if name != "cloning":  # values take about an epoch for each decision that they travel back from a stay's end
+        fixed["schedule"] = Schedule(settle=round(float(data.train.mask.sum(1).float().mean())))
+    policy = fit(data, parameter_type(fit, "config")(**fixed), seed=seed)
     critic = fitted_q_evaluation(data.tuning, policy, train=data.train, config=CRITIC, seed=seed)
     own = _own_claim(policy, data.tuning.obs[:, 0])
     return {**study.judged(core, policy), "claimed": float(critic.v[:, 0].mean()), "own": own}
@@ -254,6 +258,7 @@ def main(
     docs: Annotated[Path, typer.Option(help="Folder of the documentation.")] = Path("docs"),
     work: Annotated[Path, typer.Option(help="Folder of the learned patients.")] = Path("runs/agents"),
     seeds: Annotated[int, typer.Option(min=0, max=3, help="Of training; 0: the page from what is there.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Of CPU after which to begin no further cell.")] = float("inf"),
 ) -> None:
     """Compute what is missing, then write the page and its figure."""
     torch.set_num_threads(1)
@@ -262,7 +267,7 @@ def main(
         found: Found = json.loads(store.read_text("utf-8")) if store.is_file() else {}
         store.parent.mkdir(parents=True, exist_ok=True)
         for key, compute in cells(Study(name, work), seeds) if seeds else ():
-            if key not in found:
+            if key not in found and time.process_time() < seconds:
                 found[key] = compute()
                 write_text(store, json.dumps(found, indent=1) + "\n")
                 typer.echo(f"{name}: {key}")

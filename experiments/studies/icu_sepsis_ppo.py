@@ -59,8 +59,15 @@ def _observe(values: Tensor) -> Tensor:
     return observe_values(icu_sepsis(numbered=True), values, "state")
 
 
-def learned(seed: int, row: Found, keep: Callable[[], None], checkpoint: Checkpoint) -> None:
-    """Train on device; put the curve and the seconds of CPU into `row`, kept as they come."""
+class OutOfTimeError(Exception):
+    """The call has used the CPU it was given; the next one goes on."""
+
+
+def learned(seed: int, row: Found, keep: Callable[[], None], checkpoint: Checkpoint, limit: float) -> None:
+    """Train on device; put the curve and the seconds of CPU into `row`, kept as they come.
+
+    OutOfTimeError once the process has used `limit` seconds.
+    """
     frames = OWN.beds * OWN.rollout
     updates = -(-OWN.steps // frames)
     every, clock = max(1, updates // POINTS), [time.thread_time()]
@@ -77,6 +84,8 @@ def learned(seed: int, row: Found, keep: Callable[[], None], checkpoint: Checkpo
         row["done"] = update >= updates
         keep()
         clock[0] = time.thread_time()
+        if update < updates and time.process_time() > limit:
+            raise OutOfTimeError
 
     core = treatment("posology/ICUSepsis-v0", observation="state")
     fit_masked_ppo(core, OWN, seed=seed, checkpoint=checkpoint, watch=watch)
@@ -149,6 +158,7 @@ def main(
     figures: Annotated[Path, typer.Option(help="Folder of the results and the figure.")] = Path("docs/figures"),
     work: Annotated[Path, typer.Option(help="Folder of unfinished training.")] = Path("runs/icu_sepsis_ppo"),
     seeds: Annotated[int, typer.Option(min=0, max=len(SEEDS), help="How many; 0: the page from what is there.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Of CPU after which to stop; the next call goes on.")] = float("inf"),
 ) -> None:
     """Train what is missing, draw the curves and write the page."""
     torch.set_num_threads(1)
@@ -160,15 +170,17 @@ def main(
     def keep() -> None:
         write_text(store, json.dumps(found, indent=1) + "\n")
 
-    for name, some in (("masked_ppo", SEEDS[:seeds]), ("sb3_ppo", SEEDS[: min(seeds, 1)])):
-        for seed in some:
-            row = found["runs"].setdefault(f"{name}/{seed}", {})
-            if row.get("done"):
-                continue
-            if name == "masked_ppo":
-                learned(seed, row, keep, Checkpoint.within(work, f"seed_{seed}"))
-            else:
+    try:
+        for seed in SEEDS[:seeds]:
+            row = found["runs"].setdefault(f"masked_ppo/{seed}", {})
+            if not row.get("done"):
+                learned(seed, row, keep, Checkpoint.within(work, f"seed_{seed}"), seconds)
+        for seed in SEEDS[: min(seeds, 1)]:
+            row = found["runs"].setdefault(f"sb3_ppo/{seed}", {})
+            if not row.get("done") and time.process_time() < seconds:
                 learned_by_sb3(seed, row, keep)
+    except OutOfTimeError:
+        typer.echo("out of time: call again to go on")
     from .agents_figures import draw_learning  # matplotlib takes a second
 
     draw_learning(figures / "icu_sepsis_ppo.png", found)

@@ -202,9 +202,13 @@ def test_td3_bc_moves_from_the_record_towards_what_pays():
     assert bias[0.0] == pytest.approx(-0.25, abs=0.06) and abs(bias[2.5]) < 0.8 * abs(bias[0.0])
 
 
-def test_learning_stops_by_tuning_patients_and_keeps_the_best():
+@pytest.mark.parametrize(
+    ("settle", "told", "kept"),
+    [(0, [3, 1, 2, 2, 2], 1.0), (3, [3, 1, 2, 4, 2, 5, 5], 4.0), (9, [3, 1, 2, 4, 2, 5, 5, 0], 7.0)],
+)
+def test_learning_stops_by_tuning_patients_once_it_has_settled_and_keeps_the_best(settle, told, kept):
     module = torch.nn.Linear(1, 1)
-    heard, losses = [], iter([3.0, 1.0, 2.0, 2.0, 2.0, 0.0])
+    heard, losses = [], iter([3.0, 1.0, 2.0, 2.0, 2.0] if settle == 0 else [3.0, 1.0, 2.0, 4.0, 2.0, 5.0, 5.0, 0.0])
 
     def update(rows):
         assert int(rows.max()) < 10
@@ -215,11 +219,11 @@ def test_learning_stops_by_tuning_patients_and_keeps_the_best():
         heard.append(next(losses))
         return heard[-1]
 
-    plan = Schedule(epochs=6, updates=1, batch_size=4, patience=3)
+    plan = Schedule(epochs=8, updates=1, batch_size=4, patience=3 if settle == 0 else 2, settle=settle)
     learn_until(
         update, criterion, {"m": module}, rows=10, schedule=plan, seed=0, told=Told(silent, ""), checkpoint=NOWHERE
     )
-    assert heard == [3.0, 1.0, 2.0, 2.0, 2.0] and module.bias.item() == 1.0
+    assert heard == told and module.bias.item() == kept
 
 
 class KilledError(Exception):
