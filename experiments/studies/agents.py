@@ -1,8 +1,8 @@
 """Agents on four patients whose truth is known: what each truly gets, what it claims, how often it breaks a limit.
 
 `python -m posology.experiments.studies.agents [SOURCE ...] [--seeds 3]`. Nothing is chosen or tuned by the truth:
-agents have their defaults, but that values settle before early stopping; penalties are those of `posology run SOURCE`,
-chosen by support on tuning patients. Every cell is kept in `docs/results/agents_SOURCE.json` as soon as it is there and
+agents have their defaults, but that values settle before early stopping; penalties are those of `PLANS`, chosen by
+support on tuning patients. Every cell is kept in `docs/results/agents_SOURCE.json` as soon as it is there and
 is not computed again; the learned patient is kept in `runs/agents`. The page is `docs/agents.md`.
 """
 
@@ -59,7 +59,7 @@ Cell = tuple[str, Callable[[], Found]]  # its key, and how it is computed
 
 @dataclass(frozen=True)
 class Plan:
-    """How one source is studied; the penalties are those that `posology run` has for it."""
+    """How one source is studied."""
 
     penalties: tuple[float, ...]
     train: int = 1500  # logged stays

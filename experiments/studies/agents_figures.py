@@ -33,7 +33,7 @@ def draw_learning(path: Path, found: dict[str, Any]) -> None:
                 _curve(ax, key, row["curve"])
         ax.set_xlabel("million decisions")
         ax.set_ylabel("probability of leaving alive, exact")
-        ax.legend(frameon=False, loc="lower right", fontsize=8)
+        ax.legend(frameon=False, loc="lower right", fontsize=8, bbox_to_anchor=(1, 0.1))
         figure.savefig(path, dpi=130)
 
 
@@ -53,14 +53,15 @@ def _curve(ax: Axes, key: str, curve: list[dict[str, float]]) -> None:
 def _levels(ax: Axes, known: dict[str, float]) -> None:
     for name in ("optimum", "clinician"):
         ax.axhline(known[name], color=PALE, lw=1, ls="--")
-        ax.annotate(name, (0, known[name]), (2, 3), textcoords="offset points", fontsize=8, color=INK)
+        spot = (0.01, known[name])  # from the left edge, whatever the decisions
+        ax.annotate(name, spot, (0, 3), ax.get_yaxis_transform(), "offset points", fontsize=8, color=INK)
     ax.margins(x=0.02, y=0.12)
 
 
 def draw_agents(path: Path, everything: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
     """One panel for each patient: true values with intervals, claims as open circles, baselines as lines."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(9.6, 6.6), layout="constrained")
+        figure = Figure(figsize=(9.6, 7.2), layout="constrained")
         panels = figure.subplots(2, 2).flatten()
         for ax, ((title, value), rows) in zip(panels, everything.items(), strict=False):
             _agents(ax, rows)
@@ -87,7 +88,7 @@ def _agents(ax: Axes, rows: list[dict[str, Any]]) -> None:
     for row, style in zip(baselines, ("-", "--", ":", "-.", (0, (1, 3))), strict=False):
         label = row["label"].split(" (")[0]
         ax.axvline(row["true"][0], color=INK if label == "Clinician" else PALE, lw=1, ls=style, label=label, zorder=0)
-    ax.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.16), ncol=len(baselines))
+    ax.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.3, -0.16), ncol=2)
 
 
 def _short(label: str) -> str:

@@ -121,7 +121,7 @@ def page(found: Found) -> str:
         "",
         "![True value along training](figures/icu_sepsis_ppo.png)",
         "",
-        "| agent | seed | decisions | true value | its most probable action | first .86 after | CPU |",
+        "| agent | seed | decisions | true value | its most probable action | that is .86 after | CPU |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, label in (("masked_ppo", "Masked PPO, on device"), ("sb3_ppo", "SB3 PPO, batched `VecEnv`")):
@@ -129,7 +129,7 @@ def page(found: Found) -> str:
             if not key.startswith(name) or not row.get("done"):
                 continue
             last = row["curve"][-1]
-            reached = [p["decisions"] for p in row["curve"] if p["true"] >= 0.86]
+            reached = [p["decisions"] for p in row["curve"] if p["best_action"] >= 0.86]
             first = f"{reached[0] / 1e6:.1f} million" if reached else "–"
             cells = [label, key.split("/")[1], f"{last['decisions'] / 1e6:.1f} million", f"{last['true']:.4f}"]
             cells += [f"{last['best_action']:.4f}", first, f"{row['seconds']:.0f} s"]
@@ -149,7 +149,9 @@ alone, on one thread.
 """
 
 _TAIL = """Every seed learns by the same settings, chosen among five by the true value of seed 1 or 2 after at most 3
-million decisions. Offline agents on the same patients: [offline_agents.md](offline_agents.md).
+million decisions. The most probable action passes .86 within minutes for every seed; the policy as it draws keeps some
+of its chance to the end and stays a little below. SB3's PPO was given a tenth of the decisions, without masks: its line
+is no comparison at equal length. Offline agents on the same patients: [offline_agents.md](offline_agents.md).
 """
 
 
