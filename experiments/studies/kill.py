@@ -29,9 +29,9 @@ RESULTS = Path("docs/results/kill.json")
 
 
 def numbers(folder: Path) -> dict[str, Any]:
-    """All of report.json but when it was made and how long that took."""
+    """All of report.json but when it was made, how long that took, and the commit that stood there meanwhile."""
     report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    del report["created"], report["provenance"]["seconds"]
+    del report["created"], report["provenance"]["seconds"], report["provenance"]["commit"]
     return report
 
 
