@@ -56,7 +56,8 @@ def test_the_gap_is_told_in_shares_of_the_gap_without_care():
 
     found = {"sepsis/one": rows(0.85, 0.84), "sepsis/stay": rows(0.9, 0.88), "sepsis/beyond": rows(0.83, 0.82)}
     text = "\n".join(gaps(found, {"one": "none", "stay": "members", "beyond": "all"}))
-    assert "second simulator, 2.0, which is 20% of that of the same ensemble" in text
-    assert "penalty (10.0) and 40% of that of one network without a penalty (5.0)" in text
-    assert "learned 3.0." in text
+    assert "second simulator, 2.0, in the one where that\npolicy learned 3.0;" in text
+    assert "penalty 10.0 (left of it by default: 20%),\nin one network without a penalty 5.0 (left" in text
+    small = {**found, "sepsis/stay": rows(0.801, 0.8)}
+    assert "penalty 0.1,\n" in "\n".join(gaps(small, {"one": "none", "stay": "members", "beyond": "all"}))
     assert "| members | 90.0 | 80.0 | 10.0 | 88.0 | 8.0 | 10.0 |" in text
