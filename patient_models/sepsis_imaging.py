@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.special import ndtr
 
 from ..contracts import PatientState, Spec
+from ..trajectories import ward
 from ..trajectories.carry import carry
 from .imaging.film import Technique, film_bytes, render_films
 from .imaging.film_chests import PIXELS
@@ -119,7 +120,7 @@ class SepsisImaging:
 
     def _token(self, film: FilmMemory, taken: Tensor) -> Tensor:
         """Opacity, spread and embedding (B, 2 + E) of the films that were `taken` (B,); others as may be."""
-        if taken.device.type != "cpu":
+        if not ward.resets_by_index(taken.device):
             return self._read(film)
         rows = taken.nonzero()[:, 0]
         token = film.anatomy.new_zeros(len(taken), 2 + EMBEDDING)

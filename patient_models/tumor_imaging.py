@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import PatientState, Spec
+from ..trajectories import ward
 from ..trajectories.carry import carry
 from .imaging.encoder import Encoder
 from .imaging.render import Scanner, render
@@ -94,7 +95,7 @@ class TumorImaging:
 
     def _token(self, memory: Tensor, scanned: Tensor) -> Tensor:
         """Volume, diameter, spread and embedding (B, 3 + E) of the scans that were `scanned` (B,); others as may be."""
-        if memory.device.type != "cpu":
+        if not ward.resets_by_index(memory.device):
             return self._read(memory)
         rows = scanned.nonzero()[:, 0]
         token = memory.new_zeros(len(memory), 3 + EMBEDDING)

@@ -16,6 +16,7 @@ from .weights import Weights
 
 Method = Literal["bootstrap", "bca", "delta", "normal", "student_t", "hoeffding", "empirical_bernstein"]
 _DEFAULT = Thresholds()
+_ROUNDING = 1e-9  # of a gap that is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +108,8 @@ class Estimate:
         if self.gap is None or not self.gap.defined:
             return []
         num, den = (by_cluster(x, self.cluster) for x in (self.gap.num, self.gap.den))
+        if abs(self.gap.value) <= _ROUNDING * max(1.0, abs(self.value)):  # as of the behaviour policy itself
+            return []
         return disagreement(self.gap.value, intervals.standard_error(num, den), thresholds)
 
     def judged_by_decision(self, thresholds: Thresholds = _DEFAULT) -> tuple[Verdict, ...]:

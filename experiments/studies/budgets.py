@@ -29,7 +29,7 @@ from .budgets_figure import draw_frontiers
 from .budgets_page import page
 
 STAYS, FIRST, TRAINING = 10_000, 5 * 10**11, 6 * 10**11
-SEEDS = (0, 1)
+SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)

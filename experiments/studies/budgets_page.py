@@ -18,7 +18,7 @@ comes down from what the first stays cost; at the end the policies of the last t
 stays, and the best whose mean cost, one standard error added, is within is taken (`agents/within_budget.py`).
 
 Every policy is trained in the true patient with its hard limits enforced, then judged there on 10,000 other stays, none
-of them met before. Two seeds for each budget. Warfarin is dosed by relative changes. Fixed prices in the reward, the
+of them met before. Three seeds for each budget. Warfarin is dosed by relative changes. Fixed prices in the reward, the
 usual alternative, are shown beside: nobody can tell from a price what it will cost.
 
 ![Cost against budget, and value against cost](figures/budgets.png)

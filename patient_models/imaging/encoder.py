@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .network_files import file_names, read_text, read_weights, write_network
+from .network_files import file_names, on_device, read_text, read_weights, write_network
 from .unet import LEAST_DIAMETER, LEAST_VOLUME, UNet, UNetConfig
 
 NAME = "encoder"
@@ -43,11 +43,11 @@ class Encoder:
     @torch.no_grad()
     def encode(self, hu: Tensor) -> Encoding:
         """Read scans (B, [D,] H, W) in HU; ValueError where a side does not fit the network."""
-        self.network.eval()
-        return _join([self._some(part) for part in hu.split(_BATCH)])
+        network = on_device(self.network.eval(), hu.device)
+        return _join([self._some(network, part) for part in hu.split(_BATCH)])
 
-    def _some(self, hu: Tensor) -> Encoding:
-        reading = self.network(hu[:, None])
+    def _some(self, network: UNet, hu: Tensor) -> Encoding:
+        reading = network(hu[:, None])
         volume, diameter = reading.size.exp().unbind(1)
         spread = (reading.log_variance / 2).exp() * reading.size.new_tensor(self.calibration)
         return Encoding(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .film_network import FilmConfig, FilmNetwork
-from .network_files import read_text, read_weights, write_network
+from .network_files import on_device, read_text, read_weights, write_network
 from .shipped import SHIPPED
 
 NAME = "film"
@@ -41,12 +41,12 @@ class FilmReader:
     @torch.no_grad()
     def read(self, grey: Tensor) -> FilmToken:
         """Read films (B, H, W), grey 0..1."""
-        self.network.eval()
-        parts = [self._some(part) for part in grey.split(_BATCH)]
+        network = on_device(self.network.eval(), grey.device)
+        parts = [self._some(network, part) for part in grey.split(_BATCH)]
         return FilmToken(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
-    def _some(self, grey: Tensor) -> FilmToken:
-        reading = self.network(grey)
+    def _some(self, network: FilmNetwork, grey: Tensor) -> FilmToken:
+        reading = network(grey)
         return FilmToken(reading.opacity, (reading.log_variance / 2).exp() * self.calibration, reading.embedding)
 
     def save(self, folder: str | Path) -> Path:

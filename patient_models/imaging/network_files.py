@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -52,3 +55,13 @@ def read_weights(folder: str | Path, name: str, network: Network) -> Network:
     except RuntimeError as error:
         raise ValueError(f"{weights} does not fit {described.name}: train and save it anew") from error
     return network.eval()
+
+
+def on_device(network: Network, device: torch.device) -> Network:
+    """The network where `device` is: itself, or a copy that is made once."""
+    return network if next(network.parameters()).device == device else _copied(network, str(device))
+
+
+@functools.lru_cache(maxsize=8)
+def _copied(network: Network, device: str) -> Network:
+    return copy.deepcopy(network).to(device).eval()

@@ -177,3 +177,14 @@ def test_refits_are_drawn_by_patient_and_repeat_themselves() -> None:
     assert once == again and len({one.well for one in once}) == 3
     with pytest.raises(ValueError, match="at least two"):
         behavior_refits(fitted, train, train, 1)
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_rounding_is_no_disagreement(seed: int) -> None:
+    """The fitted clinicians themselves weigh every stay alike, so that their gap is nothing but rounding."""
+    found = judged(cohort(seed, CLINICIANS), CLINICIANS, CLINICIANS, (CLINICIANS, CLINICIANS))
+    assert {one.verdict for one in found.values()} == {"supported"}
+    assert all(
+        replace(one, gap=one.gap and replace(one.gap, num=one.gap.num + 1e-15)).verdict == "supported"
+        for one in found.values()
+    )
