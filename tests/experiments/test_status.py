@@ -47,7 +47,7 @@ def test_a_changed_setting_makes_what_depends_on_it_stale_and_says_so(copy):
     assert found["ppo_1"].why == ("simulator changed",)
     assert found["evaluation"].why == ("simulator, second_simulator, choice, ppo_0, ppo_1, ppo_3 changed",)
     assert {name for name, stage in found.items() if stage.state == "done"} == {
-        "cohort", "records", "reference_linear", "reference_persistence", "behavior", "imitation",
+        "cohort", "records", "reference_linear", "reference_persistence", "behavior", "behavior_refits", "imitation",
     }  # fmt: skip
 
 
