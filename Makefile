@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# from tests/ down: the folder of the package may have any name, even one that Python could not import
+PYTEST := $(BIN)/python -m pytest --rootdir=tests -c pyproject.toml tests
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -20,10 +22,10 @@ demo: $(STAMP)  ## the main job on the built-in cohort; ends with the report's p
 	$(BIN)/posology run experiments/configs/demo.yaml
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(PYTEST) -n 2 -m "not slow"
 
 test-slow: $(STAMP)  ## the longer studies
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 bench: $(STAMP)
 	$(BIN)/python -m posology.benchmarks
