@@ -16,7 +16,7 @@ from ..contracts import Progress, silent
 from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation
 from .network import NetworkPolicy
-from .sb3_tools import Reporter, seeded_apart
+from .sb3_tools import Reporter, activation_of, network_settings, seeded_apart
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,7 @@ def export(model: OnPolicyAlgorithm) -> NetworkPolicy:
 def actor_of(model: OnPolicyAlgorithm) -> MLP:
     """The network from observations to logits, or to the means of continuous actions; weights are copied."""
     actor = [layer for layer in model.policy.mlp_extractor.policy_net if not isinstance(layer, nn.Flatten)]
-    activation: Activation = "tanh" if any(isinstance(layer, nn.Tanh) for layer in actor) else "relu"
-    return MLP.of(nn.Sequential(*actor, model.policy.action_net).cpu(), activation)
+    return MLP.of(nn.Sequential(*actor, model.policy.action_net).cpu(), activation_of(actor))
 
 
 def begin_at(model: OnPolicyAlgorithm, network: MLP) -> None:
@@ -127,9 +126,6 @@ def ppo_settings(vec_env: VecEnv, config: PPOConfig) -> dict[str, Any]:
         "vf_coef": config.value_weight,
         "max_grad_norm": config.max_grad_norm,
         "target_kl": config.target_kl,
-        "policy_kwargs": {
-            "net_arch": list(config.hidden),
-            "activation_fn": nn.ReLU if config.activation == "relu" else nn.Tanh,
-        },
+        "policy_kwargs": network_settings(config.hidden, config.activation),
         "device": "cpu",  # small networks: moving each step to an accelerator costs more than it saves
     }

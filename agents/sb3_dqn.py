@@ -13,7 +13,7 @@ from .greedy import GreedyPolicy
 from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation
 from .sb3 import require_levels
-from .sb3_tools import Reporter, remember_executed, seeded_apart
+from .sb3_tools import Reporter, activation_of, network_settings, remember_executed, seeded_apart
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def fit_dqn(
 def export(model: DQN) -> GreedyPolicy:
     """The value function of a trained DQN as a greedy policy of our own; weights are copied."""
     layers = list(model.policy.q_net.q_net.cpu())
-    activation: Activation = "tanh" if any(isinstance(layer, nn.Tanh) for layer in layers) else "relu"
+    activation = activation_of(layers)
     return GreedyPolicy(MLP.of(nn.Sequential(*layers), activation))
 
 
@@ -84,10 +84,7 @@ def dqn_of(vec_env: VecEnv, config: DQNConfig, seed: int) -> DQN:
         exploration_fraction=config.explore,
         exploration_final_eps=config.explore_last,
         max_grad_norm=config.max_grad_norm,
-        policy_kwargs={
-            "net_arch": list(config.hidden),
-            "activation_fn": nn.ReLU if config.activation == "relu" else nn.Tanh,
-        },
+        policy_kwargs=network_settings(config.hidden, config.activation),
         seed=seed,
         device="cpu",
     )

@@ -13,7 +13,7 @@ from ..contracts import Progress, silent
 from .logbook import Logbook, unwritten
 from .mlp import MLP, Activation
 from .sb3_gaussian import require_doses
-from .sb3_tools import Reporter, remember_executed, seeded_apart
+from .sb3_tools import Reporter, activation_of, network_settings, remember_executed, seeded_apart
 from .squashed_gaussian import SquashedGaussianPolicy
 
 
@@ -65,7 +65,7 @@ def export(model: SAC) -> SquashedGaussianPolicy:
     """The actor of a trained SAC as a policy of our own: both heads in one last layer; weights are copied."""
     actor = model.policy.actor.cpu()
     trunk = list(actor.latent_pi)
-    activation: Activation = "tanh" if any(isinstance(layer, nn.Tanh) for layer in trunk) else "relu"
+    activation = activation_of(trunk)
     heads = [head for head in (actor.mu, actor.log_std) if isinstance(head, nn.Linear)]
     last = torch.cat([head.weight for head in heads]), torch.cat([head.bias for head in heads])
     return SquashedGaussianPolicy(MLP((*MLP.of(nn.Sequential(*trunk), activation).layers, last), activation))
@@ -86,10 +86,7 @@ def sac_of(vec_env: VecEnv, config: SACConfig, seed: int) -> SAC:
         train_freq=(1, "step"),
         gradient_steps=config.updates,
         ent_coef=f"auto_{config.entropy}",
-        policy_kwargs={
-            "net_arch": list(config.hidden),
-            "activation_fn": nn.ReLU if config.activation == "relu" else nn.Tanh,
-        },
+        policy_kwargs=network_settings(config.hidden, config.activation),
         seed=seed,
         device="cpu",
     )

@@ -1,10 +1,10 @@
-"""What training with Stable-Baselines3 needs around it: progress, and global generators left as they were found."""
+"""What every learner of Stable-Baselines3 needs around it: networks, progress, generators left as they were found."""
 
 from __future__ import annotations
 
 import numbers
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from torch import nn
 
 from ..contracts import Progress
 from .logbook import Logbook, unwritten
+from .mlp import Activation
 
 _POINTS = 200  # of every curve at most
 
@@ -44,6 +46,16 @@ class Reporter(BaseCallback):
         if self.model.ep_info_buffer:
             returns = [stay["r"] for stay in self.model.ep_info_buffer]
             self._log("train/reward_per_stay", float(np.mean(returns)), self.num_timesteps)
+
+
+def network_settings(hidden: tuple[int, ...], activation: Activation) -> dict[str, Any]:
+    """Hidden layers as the learners of Stable-Baselines3 take them."""
+    return {"net_arch": list(hidden), "activation_fn": nn.ReLU if activation == "relu" else nn.Tanh}
+
+
+def activation_of(layers: Iterable[nn.Module]) -> Activation:
+    """What lies between the layers of a network made by `network_settings`."""
+    return "tanh" if any(isinstance(layer, nn.Tanh) for layer in layers) else "relu"
 
 
 def remember_executed(model: OffPolicyAlgorithm) -> None:

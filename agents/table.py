@@ -19,10 +19,10 @@ LABELS = {
     "dqn": "DQN",
     "sac": "SAC",
     "cloning": "Behaviour cloning",
-    "batch_constrained": "Batch-constrained Q",
-    "conservative_q": "Conservative Q",
-    "implicit_q": "Implicit Q",
-    "double_q": "Double Q",
+    "batch_constrained": "Batch-constrained Q-learning",
+    "conservative_q": "Conservative Q-learning",
+    "implicit_q": "Implicit Q-learning",
+    "double_q": "Double Q-learning",
     "td3_bc": "TD3+BC",
 }
 CONTINUOUS = frozenset({"sac", "td3_bc"})  # those of LABELS whose actions are continuous doses

@@ -9,22 +9,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, PALE, BLUE, GREEN = "#1f2a37", "#9aa5b1", "#2b6cb0", "#2f855a"
-_STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": PALE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
+from .figure_style import BLUE, GREEN, INK, PALE, STYLE
 
 
 def draw_learning(path: Path, found: dict[str, Any]) -> None:
     """True value against decisions, each seed a line; the clinician and the optimum as levels."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.8, 3.9), layout="constrained")
         ax = figure.subplots()
         _levels(ax, found["known"])
@@ -60,7 +50,7 @@ def _levels(ax: Axes, known: dict[str, float]) -> None:
 
 def draw_agents(path: Path, everything: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
     """One panel for each patient: true values with intervals, claims as open circles, baselines as lines."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 7.2), layout="constrained")
         panels = figure.subplots(2, 2).flatten()
         for ax, ((title, value), rows) in zip(panels, everything.items(), strict=False):

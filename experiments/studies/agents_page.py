@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ...agents.table import LABELS
 from ..stages import write_text
 from .agents_figures import draw_agents
 
@@ -16,13 +17,11 @@ TITLES = {
     "tumor": ("Tumour", "shrinkage less harms over half a year, death and cure"),
     "propofol": ("Propofol", "share of half an hour with a bispectral index of 40–60"),
 }
-LABELS = {
-    "cloning": "Behaviour cloning",
-    "batch_constrained": "Batch-constrained Q-learning",
-    "conservative_q": "Conservative Q-learning",
-    "implicit_q": "Implicit Q-learning",
-    "double_q": "Double Q-learning, dueling",
-    "td3_bc": "TD3 with behaviour cloning, continuous doses",
+ROWS = {
+    **{
+        name: LABELS[name]
+        for name in ("cloning", "batch_constrained", "conservative_q", "implicit_q", "double_q", "td3_bc")
+    },
     "simulated free": "PPO in the learned patient, no penalty",
     "simulated penalised": "PPO in the learned patient, penalised",
     "true_ppo": "*PPO in the true patient: an upper bound*",
@@ -53,7 +52,7 @@ def rows_of(found: Found) -> list[Found]:
         label = {"clinician": "Clinician", "best_fixed": f"Best fixed dose ({cell.get('dose', '')})"}.get(key, key)
         if "/" not in key:
             rows.append(_row(label.removeprefix("rule:"), [cell], baseline=True))
-    for key, label in LABELS.items():
+    for key, label in ROWS.items():
         name, _, part = key.partition(" ")
         some = [cell[part] if part else cell for key, cell in found.items() if key.split("/")[0] == name]
         if some:

@@ -9,17 +9,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, PALE, BLUE, ORANGE = "#1f2a37", "#9aa5b1", "#2b6cb0", "#c05621"
-STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": PALE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
+from .figure_style import BLUE, INK, ORANGE, PALE, STYLE
+
 PANELS = {
     "fluid": ("Sepsis: fluid", "L a stay", "survival"),
     "inr": ("Warfarin: INR above 4", "days in 90", "time in range"),

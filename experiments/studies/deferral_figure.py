@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .budgets_figure import BLUE, INK, ORANGE, PALE, STYLE
+from .figure_style import BLUE, INK, ORANGE, PALE, STYLE
 
 POLICIES = {"unpenalised": "PPO without penalty", "penalised": "PPO, disagreement penalised"}
 MEASURES = {"disagreement": ("disagreement and doubt", BLUE), "doubt": ("doubt alone", "#2f855a")}

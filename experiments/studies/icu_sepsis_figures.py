@@ -20,19 +20,9 @@ from ...patient_models.icu_sepsis_spec import HOURS, SPEC
 from ...patient_models.tabular import STATE
 from ...trajectories.levels import action_of_dose, dose_of_action
 from ...trajectories.rollout import rollout
+from .figure_style import BLUE, GREEN, INK, PALE, RED, STYLE
 
-INK, PALE, BLUE, RED, GREEN = "#1f2a37", "#9aa5b1", "#2b6cb0", "#c53030", "#2f855a"
 DAYS = 5  # shown
-_STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": PALE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
 
 
 class _Extreme:
@@ -58,7 +48,7 @@ def draw_courses(path: Path, patients: int) -> None:
         "Greatest dose": _Extreme(SPEC.actions - 1),
         "Optimal": OptimalClinician(),
     }
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 2.9), layout="constrained")
         axes = figure.subplots(1, len(actors), sharey=True)
         for ax, (name, actor) in zip(axes, actors.items(), strict=True):
@@ -104,7 +94,7 @@ def draw_planning(path: Path, rows: Sequence[dict[str, Any]], published: Sequenc
         ("forbidden", 0.0, "Admissible actions alone"),
         ("forbidden", 10.0, "Admissible, and 10 visits\nof the state's mean added"),
     )
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 3.2), layout="constrained")
         axes = figure.subplots(1, len(panels), sharey=True)
         for ax, (rule, prior, title) in zip(axes, panels, strict=True):

@@ -10,22 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..stages import write_text
+from .figure_style import BLUE, GREEN, INK, PALE, STYLE
 from .patient_pages import put_block
 
 COMMAND = "python -m posology.experiments.studies.imaging_value"
 SEEN = {"scans": "what the encoder reads", "none": "no image", "truth": "the true volume"}
 DAYS = {"every day": 1, "every 7 days": 7, "every 14 days": 14, "every 28 days": 28, "every 56 days": 56}
-INK, PALE, BLUE, GREEN = "#1f2a37", "#9aa5b1", "#2b6cb0", "#2f855a"
-_STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": PALE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
 
 
 def tables(page: Path, found: dict[str, Any]) -> None:
@@ -68,7 +58,7 @@ def draw(path: Path, lines: list[dict[str, Any]]) -> None:
     """Gain over no image against the interval between scans; missing scans and the true volume beside it."""
     by_scans = {row["scans"]: row for row in lines if row["arm"] == "scans"}
     truth = next(row for row in lines if row["arm"] == "truth")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.9), layout="constrained")
         ax = figure.subplots()
         value, low, high = truth["gain"]

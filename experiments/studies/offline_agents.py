@@ -19,7 +19,7 @@ from torch import Tensor
 from ...agents.batch_constrained import SupportedPolicy
 from ...agents.greedy import GreedyPolicy
 from ...agents.records import LoggedData
-from ...agents.table import agent, parameter_type
+from ...agents.table import LABELS, agent, parameter_type
 from ...contracts import Decisions, DiscretePolicy, Trajectories
 from ...envs import decisions
 from ...envs.dose_treatment import DoseTreatment
@@ -35,12 +35,8 @@ from ..stages import write_text
 AGENTS = ("cloning", "batch_constrained", "conservative_q", "implicit_q", "double_q")
 SIZES, SEEDS = (5000, 20_000), 3
 TUNING = 0.15  # of the stays
-LABELS = {
-    "cloning": "Behaviour cloning",
-    "batch_constrained": "Batch-constrained Q-learning",
-    "conservative_q": "Conservative Q-learning",
-    "implicit_q": "Implicit Q-learning",
-    "double_q": "Double Q-learning, dueling",
+ROWS = {
+    **{name: LABELS[name] for name in AGENTS},
     "planning": "Planning in the counted model",
     "planning_prior": "Planning, 10 visits of the state's mean added",
 }
@@ -122,7 +118,7 @@ def page(found: dict[str, Any]) -> str:
         "| agent | stays | cohorts | truly gets | claims |",
         "|---|---|---|---|---|",
     ]
-    for name, label in LABELS.items():
+    for name, label in ROWS.items():
         for size in SIZES:
             some = [found[key] for seed in range(SEEDS) if (key := f"{name}/{size}/{seed}") in found]
             if not some:

@@ -10,23 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...patient_models.icu_sepsis_spec import SPEC
-
-INK, PALE, BLUE, GREEN = "#1f2a37", "#9aa5b1", "#2b6cb0", "#2f855a"
-_STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": PALE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
+from .figure_style import BLUE, GREEN, INK, STYLE
 
 
 def draw_frontiers(path: Path, found: dict[str, Any]) -> None:
     """Four frontiers: support, levels and deferral in ICU-Sepsis, exactly; norepinephrine in sepsis, simulated."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 6.0), layout="constrained")
         (support, levels), (deferral, limit) = figure.subplots(2, 2)
         _support(support, found["support"])
