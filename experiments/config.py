@@ -226,7 +226,7 @@ def _explain(path: Path, error: Any) -> str:
         return f"{path}: {where}: {error['msg']}, got {error.get('input')!r}"
     known = _known_keys([str(part) for part in place[:-1]])
     near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.0)
-    return f"{path}: unknown key {where!r}; did you mean {near[0]!r}? Known here: {', '.join(sorted(known))}"
+    return f"{path}: unknown key {where!r}; did you mean {near[0]!r}? Known here: {', '.join(sorted(set(known)))}"
 
 
 def _known_keys(parents: list[str]) -> list[str]:

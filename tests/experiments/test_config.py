@@ -25,6 +25,7 @@ def test_the_hash_does_not_depend_on_where_the_data_lies():
         (["ppo.stepz=3"], "did you mean 'steps'"),
         (["evaluatoin.draws=3"], "did you mean 'evaluation'"),
         (["cohort.patient=3"], "did you mean 'patients'"),
+        (["cohort.patient=3"], "hidden_confounding, kind, path"),
         (["cohort.kind=record"], "cohort"),
         (["ppo.steps=-1"], "ppo.steps"),
         (["blends=[1.5]"], "blends"),
