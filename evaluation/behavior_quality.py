@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from ..contracts import Decisions, DiscretePolicy
+from ..trajectories.sited import here
 from .off_policy.logged import Array
 from .off_policy.ratios import by_blocks
 from .off_policy.weights import RARE
@@ -57,9 +58,7 @@ def behavior_quality(
     if decisions.action.dim() != 2 or not mask.any():
         raise ValueError("behaviour quality needs at least one decision, and discrete actions (N, T)")
     taken: npt.NDArray[np.int64] = decisions.action[mask].cpu().numpy()
-    probs = np.asarray(
-        by_blocks(lambda obs, _: behavior.probs(obs, None), decisions.obs[:, :-1][mask], None).double().cpu().numpy()
-    )
+    probs = action_probs(decisions, behavior)
     if not np.allclose(probs.sum(1), 1, atol=1e-4):
         raise ValueError(f"expected probabilities that sum to one, got a sum of {probs.sum(1).max()}")
     happened = np.zeros_like(probs)
@@ -85,6 +84,18 @@ def behavior_quality(
         propensities=_histogram(own),
         decisions=len(taken),
     )
+
+
+@torch.no_grad()
+def action_probs(decisions: Decisions, behavior: DiscretePolicy) -> Array:
+    """Probabilities (M, A) of a behaviour policy at the M decisions that were made, those of each under its own site's.
+
+    Masks are ignored.
+    """
+    mask = decisions.mask
+    site = decisions.site[:, None].expand(mask.shape)[mask]
+    found = by_blocks(lambda obs, s: here(behavior, s).probs(obs, None), decisions.obs[:, :-1][mask], site)
+    return np.asarray(found.double().cpu().numpy())
 
 
 def _histogram(values: Array) -> tuple[tuple[float, float, int], ...]:

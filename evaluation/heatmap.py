@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..contracts import Blend, Decisions, Policy
+from ..trajectories.sited import here
 from .off_policy.logged import Array
 from .off_policy.ratios import by_blocks, target_probs
 
@@ -39,7 +40,8 @@ def heat_map(
         raise ValueError("a heat map needs at least one decision, and discrete actions (N, T)")
     allowed = None if decisions.allowed is None else decisions.allowed[:, :-1][mask]
     taken = decisions.action[mask]
-    probs = by_blocks(lambda o, a: _probs(policy, o, a, base), decisions.obs[:, :-1][mask], allowed)
+    site = decisions.site[:, None].expand(mask.shape)[mask]
+    probs = by_blocks(lambda o, a, s: _probs(policy, o, a, s, base), decisions.obs[:, :-1][mask], allowed, site)
     if probs.shape[1] != actions or int(taken.max()) >= actions:
         raise ValueError(f"levels {levels}: expected {actions} actions, got a policy over {probs.shape[1]}")
     counts = np.bincount(taken.cpu().numpy(), minlength=actions) / len(taken)
@@ -54,8 +56,8 @@ def heat_map(
     )
 
 
-def _probs(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None, base: Policy | None) -> Tensor:
-    found = target_probs(policy, obs, allowed, base)
+def _probs(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None, site: Tensor, base: Policy | None) -> Tensor:
+    found = target_probs(here(policy, site), obs, allowed, None if base is None else here(base, site))
     if found is None:
         raise ValueError("a heat map needs action probabilities: expected a DiscretePolicy, or a blend of two")
     return found

@@ -37,6 +37,7 @@ from .report_parts import (
     Truth,
     Verdict,
 )
+from .report_sites import SiteReport, SitesReport
 from .report_tree import TreeReport, TreeRow
 
 __all__ = [
@@ -71,6 +72,8 @@ __all__ = [
     "Report",
     "Selection",
     "SimulatorReport",
+    "SiteReport",
+    "SitesReport",
     "Split",
     "SubgroupReport",
     "TaskReport",
@@ -107,6 +110,7 @@ class Report(Frozen):
     subgroups: tuple[SubgroupReport, ...] = ()
     external: ExternalReport | None = None
     tree: TreeReport | None = None
+    sites: SitesReport | None = None
     schema_version: Literal["1"] = "1"
 
     def save(self, path: Path | str) -> Path:

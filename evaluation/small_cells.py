@@ -17,6 +17,7 @@ from .report import (
     Number,
     PolicyReport,
     Report,
+    SitesReport,
     Split,
     SubgroupReport,
     TaskReport,
@@ -51,6 +52,7 @@ def suppressed(report: Report) -> Report:
             "subgroups": subgroups(report.subgroups),
             "external": external,
             "task": _task(report.task),
+            "sites": _sites(report.sites),
         }
     )
 
@@ -140,3 +142,12 @@ def _task(task: TaskReport | None) -> TaskReport | None:
     gone = {"decisions": None, "share": None}
     levels = (x.model_copy(update=gone) if shown(x.decisions) is None else x for x in task.levels)
     return task.model_copy(update={"levels": tuple(levels)})
+
+
+def _sites(sites: SitesReport | None) -> SitesReport | None:
+    """Small sites come together as one; what is still small has no numbers."""
+    if sites is None:
+        return None
+    gone = {n: None for n in ("patients", "stays", "decisions", "nll", "off", "nll_sited", "off_sited", "moved", "by")}
+    each = (x.model_copy(update={**gone, "more": ()}) if shown(x.patients) is None else x for x in sites.each)
+    return sites.model_copy(update={"each": tuple(each)})

@@ -34,7 +34,9 @@ def groups(decisions: Decisions, context: tuple[Feature, ...]) -> list[Group]:
         found += _several(_levels(feature, values[:, column]))
     site: npt.NDArray[np.int64] = decisions.site.cpu().numpy()
     sizes = sorted(((int((site == s).sum()), int(s)) for s in np.unique(site)), reverse=True)[:_SITES]
-    return found + _several([Group("Site", f"site {s}", site == s) for _, s in sorted(sizes, key=lambda x: x[1])])
+    return found + _several(
+        [Group("Site", f"site {s}" if s >= 0 else "unknown", site == s) for _, s in sorted(sizes, key=lambda x: x[1])]
+    )
 
 
 def _levels(feature: Feature, values: Array) -> list[Group]:

@@ -14,6 +14,7 @@ from .config import ExperimentConfig, RecordCohort, SimulatedCohort
 from .judge import Bench
 from .learning import Learned
 from .reading import Cohort
+from .site_section import sites_section
 from .sources import source
 from .stages import Run
 from .summaries import behavior_section, cohort_section, provenance_section
@@ -60,6 +61,7 @@ def assemble(
         subgroups=found.subgroups,
         external=external,
         tree=found.tree,
+        sites=sites_section(bench.held_out, learned.behavior, spec),
     )
     return suppressed(report)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..agents.behavior import BehaviorPolicy
+from ..agents.behavior import FittedBehavior
 from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData
 from ..agents.support import unsupported_share
@@ -31,7 +31,7 @@ class Grounds:
     second: LSTMEnsemble | None  # other networks, in which nothing is trained
     simulator: Treatment
     logged: LoggedData
-    behavior: BehaviorPolicy
+    behavior: FittedBehavior
     start: NetworkPolicy  # the fitted clinician in PPO's own network
 
 

@@ -89,6 +89,7 @@ class BehaviorConfig(_Frozen):
 
     kind: Literal["logistic", "network", "trees", "nearest"] = "network"
     calibration: Literal["temperature", "isotonic"] = "temperature"
+    sites: bool | Literal["auto"] = "auto"  # an effect of each site, or clinician; auto: where two have enough stays
     refits: Annotated[int, Field(ge=0)] = 6  # fits to resampled patients, for the intervals; 0: taken for right
 
     @field_validator("refits")

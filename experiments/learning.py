@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..agents.baselines import most_frequent, no_treatment, random_policy
-from ..agents.behavior import BehaviorPolicy, fit_behavior
+from ..agents.behavior import FittedBehavior, fit_behavior, fit_sites, told_apart
 from ..agents.imitation import ImitationConfig, imitate
 from ..agents.network import NetworkPolicy
 from ..agents.records import LoggedData
@@ -44,7 +44,7 @@ class Learned:
     references: dict[str, Affine]  # the linear and the persistence model
     simulator: Treatment
     train: Decisions
-    behavior: BehaviorPolicy
+    behavior: FittedBehavior
     refits: tuple[DiscretePolicy, ...]  # the same, fitted to resampled patients
     baselines: dict[str, DiscretePolicy]
     free: Trained  # without a penalty
@@ -138,8 +138,9 @@ def _reference(name: str, cohort: Cohort, run: Run, seed: int) -> Affine:
     return found
 
 
-def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: LoggedData) -> BehaviorPolicy:
+def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: LoggedData) -> FittedBehavior:
     settings = behavior_settings(config, cohort.task.spec.actions)
+    apart = told_apart(config.behavior.sites, logged.train)
 
     def fit(folder: Path, progress: Progress) -> None:
         checkpoint = Checkpoint.within(folder, "behavior")
@@ -153,14 +154,14 @@ def _behavior(config: ExperimentConfig, run: Run, cohort: Cohort, logged: Logged
                 checkpoint=checkpoint,
                 log=log,
             )
-        save_policy(fitted, folder / "policy")
+        save_policy(fit_sites(fitted, logged.train, logged.tuning) if apart else fitted, folder / "policy")
 
     found = run.stage("behavior", fit, _load_policy)
-    assert isinstance(found, BehaviorPolicy)
+    assert isinstance(found, FittedBehavior)
     return found
 
 
-def _start(run: Run, logged: LoggedData, behavior: BehaviorPolicy, seed: int) -> NetworkPolicy:
+def _start(run: Run, logged: LoggedData, behavior: FittedBehavior, seed: int) -> NetworkPolicy:
     """The fitted clinician in PPO's own network: every policy of a run starts from it."""
 
     def fit(folder: Path, progress: Progress) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..agents.behavior import BehaviorConfig, BehaviorPolicy, fit_behavior
+from ..agents.behavior import BehaviorConfig, FittedBehavior, fit_behavior, fit_sites, told_apart
 from ..agents.records import LoggedData
 from ..agents.save import load_policy, save_policy
 from ..contracts import Decisions, DiscretePolicy, Progress
@@ -17,7 +17,7 @@ STAGE = "behavior_refits"
 
 def behavior_settings(config: ExperimentConfig, actions: int) -> BehaviorConfig:
     """How the clinician of a run is fitted."""
-    return BehaviorConfig(actions=actions, **config.behavior.model_dump(exclude={"refits"}))
+    return BehaviorConfig(actions=actions, **config.behavior.model_dump(exclude={"refits", "sites"}))
 
 
 def refitted_clinicians(
@@ -29,10 +29,11 @@ def refitted_clinicians(
         return ()
 
     def build(folder: Path, progress: Progress) -> None:
-        settings = behavior_settings(config, actions)
+        settings, apart = behavior_settings(config, actions), told_apart(config.behavior.sites, logged.train)
 
-        def fit(train: Decisions, tuning: Decisions, seed: int) -> BehaviorPolicy:
-            return fit_behavior(train, tuning, settings, seed=seed)
+        def fit(train: Decisions, tuning: Decisions, seed: int) -> FittedBehavior:
+            policy = fit_behavior(train, tuning, settings, seed=seed)
+            return fit_sites(policy, train, tuning) if apart else policy
 
         found = behavior_refits(fit, logged.train, logged.tuning, count, seed=config.seed, progress=progress)
         for number, policy in enumerate(found):

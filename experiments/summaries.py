@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..agents.behavior import BehaviorPolicy
+from ..agents.behavior import FittedBehavior, without_sites
 from ..contracts import Decisions, Feature, Spec, Trajectories
 from ..evaluation.behavior_quality import BehaviorQuality, behavior_quality
 from ..evaluation.report import (
@@ -117,10 +117,10 @@ def _drugs(t: Trajectories, coverage: Coverage) -> tuple[DrugSummary, ...]:
 
 
 def behavior_section(
-    held_out: Decisions, train: Decisions, behavior: BehaviorPolicy, kind: str, spec: Spec
+    held_out: Decisions, train: Decisions, behavior: FittedBehavior, kind: str, spec: Spec
 ) -> BehaviorReport:
     """How well the fitted clinician describes decisions that it was not fitted to."""
-    actions = behavior.base.shape[-1]
+    actions = spec.actions
     marginal = torch.bincount(train.action[train.mask], minlength=actions).double() + 1
     quality: BehaviorQuality = behavior_quality(held_out, behavior, marginal=(marginal / marginal.sum()).numpy())
     return BehaviorReport(
@@ -130,7 +130,7 @@ def behavior_section(
         nll_marginal=quality.nll_marginal,
         ece=quality.ece,
         auroc=quality.auroc,
-        temperature=float(behavior.temperature),
+        temperature=float(without_sites(behavior).temperature),
         least_propensity=quality.least_propensity,
         share_below_001=quality.share_below_001,
         calibration=tuple(

@@ -2,6 +2,15 @@
 
 from .fit import BehaviorConfig, fit_behavior
 from .policy import BehaviorPolicy
-from .sites import SitedPolicy, fit_sites
+from .sites import FittedBehavior, SitedPolicy, fit_sites, told_apart, without_sites
 
-__all__ = ["BehaviorConfig", "BehaviorPolicy", "SitedPolicy", "fit_behavior", "fit_sites"]
+__all__ = [
+    "BehaviorConfig",
+    "BehaviorPolicy",
+    "FittedBehavior",
+    "SitedPolicy",
+    "fit_behavior",
+    "fit_sites",
+    "told_apart",
+    "without_sites",
+]

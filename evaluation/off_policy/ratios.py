@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...contracts import Blend, Clinician, Decisions, DiscretePolicy, Policy
+from ...trajectories.sited import here
 from .logged import Array, Mask
 from .weights import RARE
 
 _ROWS = 65536  # decisions asked about at once
-
-
-@runtime_checkable
-class Sited(Protocol):
-    """A behaviour policy that differs between sites, or clinicians."""
-
-    def at(self, site: Tensor) -> Policy: ...  # the policy for rows of these sites (B,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,15 +103,19 @@ class _Asked:
     action: Tensor  # (M,) or (M, U)
     site: Tensor  # (M,)
 
-    def collect(self, answer: Callable[[Tensor, Tensor | None, Tensor], Tensor]) -> Tensor:
-        """Answers (M,) of a function of obs, allowed and action."""
-        return by_blocks(answer, self.obs, self.allowed, self.action)
+    def collect(self, target: Policy) -> Tensor:
+        """Log-probabilities (M,) of a target policy within the masks."""
+
+        def answer(obs: Tensor, allowed: Tensor | None, action: Tensor, site: Tensor) -> Tensor:
+            return here(target, site).log_prob(obs, allowed, action)
+
+        return by_blocks(answer, self.obs, self.allowed, self.action, self.site)
 
     def collect_unmasked(self, behavior: Policy) -> Tensor:
         """Log-probabilities (M,) of a behaviour policy, which no mask binds: clinicians did take such actions."""
 
         def answer(obs: Tensor, action: Tensor, site: Tensor) -> Tensor:
-            return _here(behavior, site).log_prob(obs, None, action)
+            return here(behavior, site).log_prob(obs, None, action)
 
         return by_blocks(answer, self.obs, self.action, self.site)
 
@@ -141,19 +138,14 @@ def _base(decisions: Decisions, behavior: Policy | None, asked: _Asked) -> Tenso
 def _log_prob(asked: _Asked, target: Policy | Blend, behavior: Policy | None, base: Tensor) -> Tensor:
     """Log-probability (M,) float64 of the logged actions under the target; a clinician's is `base`."""
     if not isinstance(target, Blend):
-        return asked.collect(target.log_prob).double()
+        return asked.collect(target).double()
     below = target.base
     theirs = base
     if not isinstance(below, Clinician) and below is not behavior:
         theirs = asked.collect_unmasked(below).double()
     share = torch.tensor(target.share, dtype=torch.float64, device=base.device)
-    ours = asked.collect(target.policy.log_prob).double()
+    ours = asked.collect(target.policy).double()
     return torch.logaddexp(share.log() + ours, (1 - share).log() + theirs)
-
-
-def _here(policy: Policy, site: Tensor) -> Policy:
-    """The policy of these sites (B,), where it tells them apart."""
-    return policy.at(site) if isinstance(policy, Sited) else policy
 
 
 def _excess(asked: _Asked, target: Policy | Blend, behavior: Policy) -> Tensor | None:
@@ -163,8 +155,8 @@ def _excess(asked: _Asked, target: Policy | Blend, behavior: Policy) -> Tensor |
         return None
 
     def beyond(obs: Tensor, allowed: Tensor | None, site: Tensor) -> Tensor:
-        own = _here(behavior, site)
-        wanted = target_probs(target, obs, allowed, own)
+        own = here(behavior, site)
+        wanted = target_probs(here(target, site), obs, allowed, own)
         assert wanted is not None and isinstance(own, DiscretePolicy)
         usual = own.probs(obs, None)
         return torch.where(usual < RARE, (wanted - usual).clamp_min(0), 0.0).sum(1).double()

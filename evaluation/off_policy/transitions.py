@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...contracts import Blend, Clinician, Decisions, Policy
+from ...trajectories.sited import here
 from .logged import Array, Mask, Numbers, array
 from .ratios import by_blocks, target_probs
 
@@ -72,7 +73,8 @@ def transitions(
     own, share = (policy.policy, policy.share) if isinstance(policy, Blend) and theirs else (policy, 1.0)
     share = 0.0 if policy is behavior else share
     if decisions.action.dim() == 2:
-        wanted = _probabilities(own, obs, allowed, behavior)
+        site = decisions.site[:, None].expand(decisions.mask.shape)[decisions.mask]
+        wanted = _probabilities(own, obs, allowed, site, behavior)
         taken = torch.nn.functional.one_hot(action, wanted.shape[1]).to(wanted)
     else:
         wanted, taken = _expected(own, obs, allowed), dose_basis(action)
@@ -94,14 +96,16 @@ def dose_basis(dose: Tensor) -> Tensor:
     return torch.cat((torch.ones_like(dose[:, :1]), dose, dose[:, rows] * dose[:, columns]), 1)
 
 
-def _probabilities(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None, behavior: Policy | None) -> Tensor:
-    def answer(o: Tensor, a: Tensor | None) -> Tensor:
-        found = target_probs(policy, o, a, behavior)
+def _probabilities(
+    policy: Policy | Blend, obs: Tensor, allowed: Tensor | None, site: Tensor, behavior: Policy | None
+) -> Tensor:
+    def answer(o: Tensor, a: Tensor | None, s: Tensor) -> Tensor:
+        found = target_probs(here(policy, s), o, a, None if behavior is None else here(behavior, s))
         if found is None:
             raise ValueError("fitted Q: expected a policy with action probabilities, and a behaviour policy for blends")
         return found
 
-    return by_blocks(answer, obs, allowed)
+    return by_blocks(answer, obs, allowed, site)
 
 
 def _expected(policy: Policy | Blend, obs: Tensor, allowed: Tensor | None) -> Tensor:
