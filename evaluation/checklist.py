@@ -91,7 +91,7 @@ ITEMS = tuple(
         (D, "I-X", "abstract, aims, governance, outcomes, analysis, involvement, results, subgroups, limits, interests",
          "policies", "policies subgroups limits", False),
         (G, "1", "are all variables there that moved the decisions", "limits", "limits task.facts", False),
-        (G, "1a", "how well is the clinicians’ behaviour known", "behaviour", "behavior", True),
+        (G, "1a", "how well is the clinicians’ behaviour known", "behaviour", "behavior sites", True),
         (G, "2", "how much data really bear on the policy", "policies",
          "policies.*.estimates.*.effective_sample_size policies.*.estimates.*.verdict", True),
         (G, "3", "will it behave as intended: what does it do, and where", "doses", "policies.*.actions", True),

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .report import Report, SiteReport, SitesReport
-from .style import NONE, count, number, opening, percent, plain, signed, unit
+from .style import NARROW, NONE, count, number, opening, percent, plain, signed, unit
 
 _MEDIAN = 0.6744897501960817  # of the absolute value of a standard normal
 
@@ -68,9 +68,11 @@ def _gain(sites: SitesReport) -> list[str]:
     gain = sites.gain
     if gain is None or gain.value is None:
         return []
-    interval = "" if gain.low is None else f" (95 % interval {signed(gain.low, 3)} to {signed(gain.high, 3)})"
+    interval = ""
+    if gain.low is not None and gain.high is not None:
+        interval = f" (95{NARROW}% interval {number(gain.low, 3)} to {number(gain.high, 3)})"
     told = "" if gain.low is None or gain.low > 0 else " Held-out patients do not confirm the effects."
-    return [f"With them, the log loss of a held-out decision falls by {signed(gain.value, 3)}{interval}.{told}"]
+    return [f"With effects, the log loss of a held-out decision falls by {number(gain.value, 3)}{interval}.{told}"]
 
 
 def _row(report: Report, one: SiteReport) -> SiteRow:
