@@ -20,10 +20,10 @@ CHECKLIST_FILE = "checklist.json"
 Status = Literal["reported", "partly", "not in this run", "for the authors"]
 
 TITLES = {
-    "lesson": "Lesson", "plain": "In plain words", "policies": "Policies", "task": "The task", "cohort": "Cohort",
-    "features": "Features", "behaviour": "Fitted clinician", "doses": "Doses", "safety": "Dose limits",
-    "tree": "As a tree", "subgroups": "Subgroups", "simulator": "Simulator", "external": "Another record set",
-    "limits": "Limits", "privacy": "Privacy", "provenance": "Provenance",
+    "lesson": "Lesson", "plain": "In plain words", "policies": "Policies", "confounding": "Hidden causes",
+    "task": "The task", "cohort": "Cohort", "features": "Features", "behaviour": "Fitted clinician", "doses": "Doses",
+    "safety": "Dose limits", "tree": "As a tree", "subgroups": "Subgroups", "simulator": "Simulator",
+    "external": "Another record set", "limits": "Limits", "privacy": "Privacy", "provenance": "Provenance",
 }  # fmt: skip
 
 
@@ -92,6 +92,7 @@ ITEMS = tuple(
          "policies", "policies subgroups limits", False),
         (G, "1", "are all variables there that moved the decisions", "limits", "limits task.facts", False),
         (G, "1a", "how well is the clinicians’ behaviour known", "behaviour", "behavior sites", True),
+        (G, "1b", "and if not: how strong would a hidden cause have to be", "confounding", "sensitivity", True),
         (G, "2", "how much data really bear on the policy", "policies",
          "policies.*.estimates.*.effective_sample_size policies.*.estimates.*.verdict", True),
         (G, "3", "will it behave as intended: what does it do, and where", "doses", "policies.*.actions", True),
@@ -101,6 +102,7 @@ ITEMS = tuple(
 )  # fmt: skip
 
 _THERE: dict[str, Callable[[Report], bool]] = {
+    "confounding": lambda r: r.sensitivity is not None,
     "task": lambda r: r.task is not None,
     "features": lambda r: bool(r.cohort.features),
     "behaviour": lambda r: r.behavior is not None,

@@ -14,8 +14,8 @@ def limits(report: Report) -> tuple[tuple[str, str], ...]:
         (
             "Unmeasured confounding",
             "Estimates from records assume that the recorded state holds everything that moved both the clinicians’"
-            " doses and the outcome. What was seen at the bedside and never charted breaks this; no number on this"
-            " page can show by how much.",
+            " doses and the outcome. What was seen at the bedside and never charted breaks this"
+            f"{_how_far(report)}.",
         ),
         (
             "The reward is a proxy",
@@ -36,6 +36,16 @@ def limits(report: Report) -> tuple[tuple[str, str], ...]:
         ),
     ]
     return (*told, *(("This run", text) for text in report.limits))
+
+
+def _how_far(report: Report) -> str:
+    """What the report can say of confounding."""
+    if report.sensitivity is None:
+        return "; no number on this page can show by how much"
+    return (
+        ". How strong that would have to be at the first decision to undo a claim is told under “Hidden causes”; how"
+        " strong it is, no number can show"
+    )
 
 
 def _simulator(report: Report) -> str:

@@ -17,6 +17,7 @@ from .page_lesson import lesson_figure
 from .page_model import comparison_figure, heat_maps, one_step_figure, open_loop_chart
 from .page_policies import policy_rows, selection_chart
 from .page_safety import tail_figure, violation_figures
+from .page_sensitivity import doubts
 from .page_sites import site_rows, site_text
 from .page_subgroups import subgroup_estimates, subgroup_figure
 from .page_support import action_rows, propensity_rows, support_chart
@@ -76,6 +77,7 @@ def page(report: Report) -> str:
         "site_text": site_text(report),
         "comparison_figure": comparison_figure(report.simulator.comparisons),
         "tree_table": tree_table(report),
+        "doubts": doubts(report),
         "heat_maps": main,
         "heat_differences": differences,
         "more_heat_maps": rest,

@@ -37,6 +37,7 @@ from .report_parts import (
     Truth,
     Verdict,
 )
+from .report_sensitivity import GammaCurve, GammaPoint, PolicySensitivity, SensitivityReport
 from .report_sites import SiteReport, SitesReport
 from .report_tree import TreeReport, TreeRow
 
@@ -63,14 +64,18 @@ __all__ = [
     "FeatureSummary",
     "FlowStep",
     "Frozen",
+    "GammaCurve",
+    "GammaPoint",
     "Interval",
     "Number",
     "PolicyKind",
     "PolicyReport",
+    "PolicySensitivity",
     "Provenance",
     "Ranking",
     "Report",
     "Selection",
+    "SensitivityReport",
     "SimulatorReport",
     "SiteReport",
     "SitesReport",
@@ -111,6 +116,7 @@ class Report(Frozen):
     external: ExternalReport | None = None
     tree: TreeReport | None = None
     sites: SitesReport | None = None
+    sensitivity: SensitivityReport | None = None
     schema_version: Literal["1"] = "1"
 
     def save(self, path: Path | str) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .page_sensitivity import hidden_cause
 from .report import ConstraintReport, PolicyReport, Report, SubgroupReport
 from .style import NARROW, Values, count, percent, words
 from .wording import boldest, evaluable, first, primary
@@ -20,6 +21,7 @@ def summary(report: Report) -> tuple[tuple[str, str], ...]:
     answers = {
         "What was studied?": _studied(report),
         "What can the records say?": _records(report),
+        "What if something was never charted?": hidden_cause(report),
         "Is the simulator right about its own policies?": _claims(report),
         "Does the simulator foresee what happens to patients?": _fidelity(report),
         "Do the policies keep to the dose limits?": _limits(report),

@@ -62,6 +62,7 @@ def assemble(
         external=external,
         tree=found.tree,
         sites=sites_section(bench.held_out, learned.behavior, spec),
+        sensitivity=found.sensitivity,
     )
     return suppressed(report)
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ..contracts import Progress
-from ..evaluation.report import Candidate, PolicyReport, SubgroupReport, TreeReport
+from ..evaluation.report import Candidate, PolicyReport, SensitivityReport, SubgroupReport, TreeReport
 from ..evaluation.run_arrays import EVALUATION_FILE, save_arrays
-from .config import ExperimentConfig
+from .config import ExperimentConfig, SimulatedCohort
 from .judge import Bench, judge, value_in
 from .judged import Judged
 from .learning import Learned
+from .sensitivity_section import sensitivity_report
 from .stages import Run
 from .subgroups import subgroup_reports
 from .tree_section import tree_report
@@ -28,6 +29,7 @@ class Found:
     candidates: tuple[Candidate, ...]
     subgroups: tuple[SubgroupReport, ...] = ()
     tree: TreeReport | None = None  # of the chosen policy
+    sensitivity: SensitivityReport | None = None
 
 
 _FOUND = TypeAdapter(Found)
@@ -41,7 +43,10 @@ def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone:
         by_group = subgroup_reports(bench, verdicts, lambda share, message: progress(0.7 + 0.1 * share, message))
         chosen = next((one for one in everyone if one.kind == "penalised"), None)
         tree = None if chosen is None else tree_report(chosen, bench)
-        found = Found(verdicts.policies, _candidates(learned, bench, progress), by_group, tree)
+        cohort = config.cohort
+        hidden = cohort.hidden_confounding if isinstance(cohort, SimulatedCohort) else None
+        bounds = sensitivity_report(everyone, bench, verdicts, hidden=hidden)
+        found = Found(verdicts.policies, _candidates(learned, bench, progress), by_group, tree, bounds)
         (folder / "found.json").write_bytes(_FOUND.dump_json(found, indent=1))
         save_arrays(
             folder,

@@ -9,7 +9,7 @@ import numpy as np
 
 from .estimates import Estimate
 from .logged import Array, Logged, Numbers, array, logged
-from .sensitivity import GAMMAS, Sensitivity, curve
+from .sensitivity import GAMMAS, Sensitivity, beyond_doubt, curve
 from .weights import Weights, scale
 
 _ROUNDS = 50  # of reweighted least squares; few are needed
@@ -25,6 +25,7 @@ class Choice:
     target: Array  # (N, A) probabilities
     behavior: Array  # (N, A) nominal probabilities
     basis: Array  # (N, A, F) features of history and action, in which the worst case is linear
+    kept: float = 0.0  # share of decisions that a blend leaves to the clinicians themselves: it is not in doubt
 
 
 def confounded_decision(
@@ -43,7 +44,9 @@ def confounded_decision(
     have had under it. Their outcomes are those of the treated, reweighted by some L with L(y) <= Gamma L(y'); the
     least mean that this allows is an expectile, argmin_k E[(Y - k)_+^2 + Gamma (Y - k)_-^2 | h, a], fitted by
     asymmetric least squares with the ratios of later decisions as weights. Namkoong, Keramati, Yadlowsky & Brunskill
-    (2020), theorem 1 and its loss. Rewards before the decision are weighted per-decision. Model-based: k is fitted.
+    (2020), theorem 1 and its loss; the weights b of the first part are normalised to their expectation. Rewards before
+    the decision are weighted per-decision. Of a blend only the share that is not the clinicians' own is in doubt:
+    `Choice.kept`, as in `marginal_sensitivity`. Model-based: k is fitted.
     """
     data = logged(reward, log_ratio, mask, discount)
     _check(choice, data)
@@ -74,23 +77,25 @@ class _Worst:
         self._later = np.exp(later - (top if np.isfinite(top) else 0.0))  # (N,) weight after the decision
         self._outcome = -sign * data.reward[:, at:].sum(1)  # (N,) so that the least is looked for
         self._given = choice.basis[stays, taken]  # (N, F)
-        self._propensity = choice.behavior[stays, taken]
+        self._sure = beyond_doubt(data, at, choice.kept, choice.behavior[stays, taken])
 
     def bound(self, gamma: float) -> Estimate:
         """The least, or largest, value under Gamma."""
         data, choice, at = self._data, self._choice, self._choice.decision
         coefficients = expectile(self._given, self._outcome, self._later * self._there, gamma)
-        others = (choice.target * (1 - choice.behavior) * (choice.basis @ coefficients)).sum(1)
+        own = choice.target - choice.kept * choice.behavior  # without the clinicians' share
+        others = (own * (1 - choice.behavior) * (choice.basis @ coefficients)).sum(1)
         weight, _ = scale(data.log_weight)
         before = weight[:, at - 1 : at] if at else np.ones((len(weight), 1))
-        last = weight[:, -1:]
-        treated = last * (self._propensity * self._outcome * self._there)[:, None]
+        sure = weight[:, -1:] * (self._sure * self._there)[:, None]
+        expected = choice.kept + (own * choice.behavior).sum(1)  # of `sure` over the actions that clinicians take
+        treated = sure * self._outcome[:, None] * (before[:, 0] @ (expected * self._there) / before.sum())
         untreated = before * (others * self._there)[:, None]
         num = np.hstack((weight[:, :at] * data.reward[:, :at], -self._sign * treated, -self._sign * untreated))
         return Estimate(
             "lower bound" if self._sign < 0 else "upper bound",
             num,
-            np.hstack((weight[:, :at], last, before)),
+            np.hstack((weight[:, :at], sure, before)),
             self_normalized=True,
             weights=(Weights.of(data),),
             model_based=True,

@@ -23,6 +23,7 @@ def examples() -> ModuleType:
     """The example reports: `examples.known_truth()`, `examples.records()`."""
     _module("example_parts")
     _module("example_tree")
+    _module("example_sensitivity")
     return _module("example_reports")
 
 

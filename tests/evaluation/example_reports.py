@@ -17,6 +17,7 @@ from example_parts import (
     policy,
     simulator,
 )
+from example_sensitivity import NOTHING_CARRIED, SENSITIVITY
 from example_tree import TREE
 from posology.evaluation.ranking import rankings
 from posology.evaluation.report import Candidate, Cohort, FeatureSummary, FlowStep, Report, Selection, Split, Truth
@@ -109,6 +110,7 @@ def known_truth() -> Report:
         subgroups=SUBGROUPS,
         external=external(),
         tree=TREE,
+        sensitivity=SENSITIVITY,
     )
 
 
@@ -159,6 +161,7 @@ def records() -> Report:
             "policies": policies,
             "truth": None,
             "ranking": (),
+            "sensitivity": NOTHING_CARRIED,
             "behavior": behavior(249, 2.38),
             "selection": known.selection
             and known.selection.model_copy(

@@ -216,6 +216,46 @@ def test_a_page_with_everything_on_it_stays_under_three_megabytes(examples):
     assert len(page(report.model_copy(update={"policies": many})).encode()) < 3e6
 
 
+def test_how_strong_a_hidden_cause_would_have_to_be_is_told_where_there_is_a_number(examples, bare):
+    report = examples.known_truth()
+    text = page(report)
+    told = Outline(text).told
+    section = text[text.index('id="confounding"') : text.index('id="task"')].replace("\u202f", " ")
+    for number in ("+2.3 (+0.8 to +3.8) points", "up to 1.32 times", "from 1.91 times on", "gives 1.61 for chance"):
+        assert number in section, number
+    assert "true difference, +2.1, lies in the interval without" in section and "moves every dose" in section
+    assert section.count('class="chart bands"') == 1 and "43.2" not in told and "7.65" not in told
+    assert "“30 % of PPO, penalty 2”: If nothing hidden" in told and "told under “Hidden causes”" in told
+    assert "0.43219" in report.model_dump_json()
+    nothing = page(examples.records())
+    assert 'id="confounding"' in nothing and "no advantage that a hidden cause could undo" in nothing
+    assert "chart bands" not in nothing and "never charted?" not in nothing
+    without = Outline(page(bare)).told
+    assert "Hidden causes" not in without and "no number on this page can show by how much" in without
+
+
+@pytest.mark.parametrize(
+    ("chance", "gone", "said"),
+    [
+        (1.0, 3.2, "could be chance: there is no advantage for a hidden cause to explain"),
+        (None, None, "No hidden cause that changes the odds up to 100 times makes that advantage chance"),
+        (1.4, None, "but some of it would always be left"),
+    ],
+)
+def test_every_way_a_difference_may_tip_has_its_sentence(examples, chance, gone, said):
+    report = examples.known_truth()
+    blend = report.sensitivity.policies[1]
+    marginal = blend.marginal.model_copy(update={"tipping_by_chance": chance, "tipping": gone})
+    policies = (blend.model_copy(update={"marginal": marginal}),)
+    changed = report.model_copy(update={"sensitivity": report.sensitivity.model_copy(update={"policies": policies})})
+    text = page(changed)
+    assert said in text and text.count('class="tipped"') == (chance not in (None, 1.0))
+    harm = marginal.model_copy(update={"points": tuple(p.model_copy(update={"lower": 0.7}) for p in marginal.points)})
+    policies = (blend.model_copy(update={"marginal": harm}),)
+    changed = report.model_copy(update={"sensitivity": report.sensitivity.model_copy(update={"policies": policies})})
+    assert said.replace("advantage", "disadvantage") in page(changed)
+
+
 def test_the_tree_is_printed_in_order_with_what_is_left_of_the_policy(examples, bare):
     report = examples.known_truth()
     text = page(report)

@@ -1,6 +1,7 @@
 """Bounds under unobserved confounding: by brute force, on a problem whose hidden cause is known, and how they tip."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,81 @@ def test_the_single_decision_bound_is_the_worst_case_by_hand() -> None:
         expected += share * 0.5 * (p + p / (p + 3 * (1 - p)))
     assert found.lower[0].value == pytest.approx(expected, abs=1e-6)
     assert found.lower[0].verdict == "model-based"
+
+
+SHARE = 0.25  # of decisions that a blend takes from the policy
+
+
+def blended(rows: dict[str, np.ndarray], always: float = 0.9) -> dict[str, np.ndarray]:
+    """A blend of the policy at the first decision into the clinicians, who follow what is hidden; later nothing new."""
+    given = arrays(rows, always)
+    own = np.log(1 - SHARE + SHARE * np.exp(given["log_ratio"][:, 0]))
+    return given | {"log_ratio": np.stack((own, np.zeros(len(own))), 1)}
+
+
+def test_what_a_blend_leaves_to_the_clinicians_is_not_in_doubt() -> None:
+    """Only the policy's share is: the bounds are the policy's own, drawn together towards what was observed."""
+    rows, gammas = hidden(), [1.0, GAMMA, 8.0]
+    given, observed, log_b = blended(rows), hidden()["alive"].mean(), np.full((len(rows["first"]), 2), np.log(0.5))
+    true = (1 - SHARE) * observed + SHARE * truth()
+    of_policy = confounded_decision(**arrays(rows), choice=choice(rows), gammas=gammas)
+    own = choice(rows, (1 - SHARE) * 0.5 + SHARE * 0.9)
+    single = confounded_decision(**given, choice=replace(own, kept=1 - SHARE), gammas=gammas)
+    for sides in ((single.lower, of_policy.lower), (single.upper, of_policy.upper)):
+        for ours, theirs in zip(*sides, strict=True):
+            assert ours.value == pytest.approx((1 - SHARE) * observed + SHARE * theirs.value, abs=1e-6)
+    blind = marginal_sensitivity(**given, log_behavior=log_b, gammas=gammas)
+    both = marginal_sensitivity(**given, log_behavior=log_b, gammas=gammas, kept=1 - SHARE)
+    for found in (single, both):
+        assert [a.value <= true <= b.value for a, b in zip(found.lower, found.upper, strict=True)] == [
+            False,
+            True,
+            True,
+        ]
+    assert both.upper[1].value - both.lower[1].value < 0.5 * (blind.upper[1].value - blind.lower[1].value)
+    unmoved = marginal_sensitivity(**given | {"log_ratio": np.zeros(log_b.shape)}, log_behavior=log_b, kept=1.0)
+    assert unmoved.lower[-1].value == pytest.approx(observed) == pytest.approx(unmoved.upper[-1].value)
+    with pytest.raises(ValueError, match="kept: expected a share"):
+        marginal_sensitivity(**given, log_behavior=log_b, kept=1.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_extreme_weights_of_a_blend_by_brute_force(seed: int) -> None:
+    """Every true propensity that the model allows, at its ends: b' = b / (b + l (1 - b)) in the policy's part alone."""
+    rng, gamma, kept = RNG(seed), 3.0, 0.6
+    returns, b, ours = rng.normal(size=7), rng.uniform(0.1, 0.9, 7), rng.uniform(0, 1, 7)
+    tried = []
+    for corner in itertools.product((1 / gamma, gamma), repeat=7):
+        true_b = b / (b + np.array(corner) * (1 - b))
+        tried.append(np.average(returns, weights=kept + (1 - kept) * ours / true_b))
+    found = marginal_sensitivity(
+        returns[:, None],
+        np.log(kept + (1 - kept) * ours / b)[:, None],
+        np.log(b)[:, None],
+        np.ones((7, 1), bool),
+        gammas=[gamma],
+        kept=kept,
+    )
+    assert found.lower[0].value == pytest.approx(min(tried)) and found.upper[0].value == pytest.approx(max(tried))
+
+
+def test_chance_and_confounding_together_tip_an_advantage_earlier() -> None:
+    rows = hidden(20)
+    given = arrays(rows)
+    seen = weighted_importance_sampling(reward=given["reward"], log_ratio=0 * given["log_ratio"], mask=given["mask"])
+    patients = np.arange(len(given["mask"])) // 2
+    own = replace(weighted_importance_sampling(**given), cluster=patients, unchecked=True)
+    log_b = np.full(given["mask"].shape, np.log(0.5))
+    found = marginal_sensitivity(**given, log_behavior=log_b, gammas=[1.0], reference=seen.value).beside(own)
+    assert found.lower[0].interval(draws=200) == pytest.approx(own.interval(draws=200))
+    assert found.lower[0].reasons == own.reasons == ("no critic checks the fitted behaviour policy",)
+    reference = replace(seen, cluster=patients)
+    tips = found.tipping_by_chance(reference, draws=200)
+    assert found.tipping is not None and tips is not None and 1 < tips < found.tipping
+    gap = found.bound(tips, -1.0).minus(reference).interval(draws=200)
+    assert gap[0] <= 0 < gap[1] and gap[0] == pytest.approx(0, abs=2e-3)
+    nothing = replace(found, bound=lambda gamma, sign: reference, lower=(reference,))
+    assert nothing.tipping_by_chance(reference, draws=50) == 1.0
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])

@@ -1,5 +1,6 @@
 """The sections that a finished run brings beyond its policies: task, subgroups, diagnostics, checklist."""
 
+import itertools
 import json
 
 import pytest
@@ -99,3 +100,28 @@ def test_the_worst_tenth_of_every_policy_that_was_rolled_out_is_told(report):
         assert (policy.worst_tenth is None) == (rolled is None)
         if policy.worst_tenth is not None:
             assert policy.worst_tenth.low <= policy.worst_tenth.value <= rolled.value
+
+
+def test_hidden_causes_are_asked_about_for_the_chosen_policy_and_the_boldest_blend(report, small_config):
+    told = report.sensitivity
+    assert told.clinicians == pytest.approx(report.policies["clinician"].observed_value.value)
+    assert told.hidden == small_config.cohort.hidden_confounding
+    roles = {one.role: one for one in told.policies}
+    assert report.policies[roles["chosen"].policy].kind == "penalised" and roles["chosen"].kept == 0
+    blends = [p for p in report.policies.values() if p.kind == "blend"]
+    carried = [p for p in blends if p.estimates[report.primary_estimator].verdict in ("supported", "weak")]
+    assert ("boldest" in roles) == bool(carried)
+    for one in told.policies:
+        e, curve = report.policies[one.policy].estimates[report.primary_estimator], one.marginal
+        assert curve.verdict == e.verdict and curve.reasons == e.reasons
+        if not curve.points:
+            continue
+        first = curve.points[0]
+        for found, known in (
+            ((first.lower, first.low, first.high), (e.value, e.low, e.high)),
+            ((first.upper - told.clinicians, first.gap_low, first.gap_high), tuple(vars(e.difference).values())),
+        ):
+            assert found == pytest.approx(known, abs=1e-9)
+        for a, b in itertools.pairwise(curve.points):
+            assert b.lower <= a.lower <= a.upper <= b.upper and b.gap_low <= a.gap_low + 1e-9
+        assert one.single is None or one.single.verdict in ("model-based", "not evaluable")
