@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
-from ..contracts import Blend, Decisions, DiscretePolicy, Policy
+from ..contracts import Blend, Decisions, DiscretePolicy
 from ..evaluation import Estimate
 from ..evaluation.off_policy import Choice, Sensitivity, confounded_decision, marginal_sensitivity
 from ..evaluation.off_policy.confounded_decision import basis_of
 from ..evaluation.off_policy.intervals import percentile
-from ..evaluation.off_policy.ratios import Sited, behavior_log_prob, log_ratio, target_probs
+from ..evaluation.off_policy.ratios import behavior_log_prob, log_ratio, target_probs
 from ..evaluation.off_policy.sensitivity import MOST
 from ..evaluation.report import PolicyReport
 from ..evaluation.report_sensitivity import GammaCurve, GammaPoint, PolicySensitivity, Role, SensitivityReport
+from ..trajectories.sited import here
 from .judge import Bench, Verdicts
 from .judged import Judged
 from .subgroups import PRIMARY
@@ -119,25 +119,11 @@ def choice_at(
     """What target and behaviour do at one decision; None where it would take too much memory to ask."""
     obs, stays = decisions.obs[:, decision], len(decisions)
     allowed = None if decisions.allowed is None else decisions.allowed[:, decision]
-    base = _here(behavior, decisions.site)
+    base = here(behavior, decisions.site)
     theirs = base.probs(obs, None)
     actions = theirs.shape[1]
-    ours = target_probs(_based(target, behavior, base), obs, allowed, base)
+    ours = target_probs(here(target, decisions.site), obs, allowed, base)
     if ours is None or stays * actions * (obs.shape[1] + actions) > _LARGEST:
         return None
     action, (wanted, usual) = decisions.action[:, decision], (p.double().cpu().numpy() for p in (ours, theirs))
     return Choice(decision, action.cpu().numpy(), wanted, usual, basis_of(obs, actions), kept)
-
-
-def _here(behavior: DiscretePolicy, site: Tensor) -> DiscretePolicy:
-    """The behaviour policy of these sites (N,), where it tells them apart."""
-    own: Policy = behavior.at(site) if isinstance(behavior, Sited) else behavior
-    assert isinstance(own, DiscretePolicy)
-    return own
-
-
-def _based(target: DiscretePolicy | Blend, behavior: DiscretePolicy, here: DiscretePolicy) -> DiscretePolicy | Blend:
-    """A blend into the behaviour policy is one into that of the sites."""
-    if isinstance(target, Blend) and target.base is behavior:
-        return Blend(target.policy, here, target.share)
-    return target
