@@ -27,8 +27,8 @@ class SiteRow:
 
 
 def site_rows(report: Report) -> list[SiteRow]:
-    """The table of sites."""
-    return [_row(report, one) for one in report.sites.each] if report.sites else []
+    """The table of sites; empty where no two can be told from each other."""
+    return [_row(report, one) for one in report.sites.each] if report.sites and len(report.sites.each) > 1 else []
 
 
 def site_text(report: Report) -> list[str]:
@@ -36,14 +36,17 @@ def site_text(report: Report) -> list[str]:
     sites = report.sites
     if sites is None:
         return []
+    few = ["No two of the sites have enough held-out patients to be shown one by one."] if len(sites.each) < 2 else []
     if not sites.told_apart:
-        return ["Sites are not told apart in this run: the fitted clinician is that of all of them together."]
+        why = "few have enough training stays, or the config says not to (behavior.sites)"
+        return [f"The fitted clinician is that of all sites together: {why}.", *few]
     if not sites.spread:
         return [
             f"{sites.told_apart} sites were told apart, and tuning patients show no difference between them beyond "
-            "chance: the fitted clinician is the same everywhere."
+            "chance: the fitted clinician is the same everywhere.",
+            *few,
         ]
-    return [_spread(sites), *_gain(sites)]
+    return [_spread(sites), *_gain(sites), *few]
 
 
 def odds_ratio(spread: float) -> float:

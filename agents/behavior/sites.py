@@ -12,21 +12,22 @@ from torch import Tensor
 from ...contracts import Decisions
 from ..categorical import draw, log_prob_of
 from ..records import flatten
+from .calibration import calibrate
 from .policy import BehaviorPolicy
 
 Sites = bool | Literal["auto"]
 
 LEAST = 20  # training stays of a site that counts where it is "auto" whether sites are told apart
-_SPREADS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)  # standard deviations of the effects between sites, tried
+_SPREADS = (0.1, 0.2, 0.4, 0.8, 1.6)  # standard deviations of the effects between sites, tried beside none
 _STEPS = 60
 
 
 @dataclass(frozen=True, eq=False)
 class SitedPolicy:
-    """softmax(sharpness * log p(a | o) + effect of the site): alike but for how willing a site is to give a.
+    """(1 - share) softmax(sharpness * log p(a | o) + effect of the site) + share * base, of a policy p for all sites.
 
-    Over all sites together doses depend on the patient less than within any one, hence the sharpness. Where no site is
-    told, or one that it does not know, it is the policy p without effects.
+    Over all sites together doses depend on the patient less than within any one, hence the sharpness; `base` is that
+    of p. Where no site is told, or one that it does not know, it is p itself.
     """
 
     kind: ClassVar[str] = "sited_behavior"
@@ -35,6 +36,7 @@ class SitedPolicy:
     effect: Tensor  # (S, A) log odds
     spread: float  # standard deviation of the prior of the effects; 0: sites treat alike
     sharpness: float = 1.0
+    share: float = 0.0  # of the base
 
     @property
     def noise_dim(self) -> int:
@@ -59,7 +61,7 @@ class SitedPolicy:
 
     def settings(self) -> dict[str, object]:
         """What is saved beside the weights."""
-        return {**self.policy.settings(), "spread": self.spread, "sharpness": self.sharpness}
+        return {**self.policy.settings(), "spread": self.spread, "sharpness": self.sharpness, "base_share": self.share}
 
     def weights(self) -> dict[str, Tensor]:
         """Named tensors."""
@@ -69,8 +71,8 @@ class SitedPolicy:
     def restore(cls, settings: Mapping[str, object], weights: Mapping[str, Tensor]) -> SitedPolicy:
         """The policy that was saved."""
         policy = BehaviorPolicy.restore(settings, weights)
-        spread, sharpness = cast(float, settings["spread"]), cast(float, settings["sharpness"])
-        return cls(policy, weights["site.names"], weights["site.effect"], spread, sharpness)
+        spread, sharpness, share = (cast(float, settings[name]) for name in ("spread", "sharpness", "base_share"))
+        return cls(policy, weights["site.names"], weights["site.effect"], spread, sharpness, share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +89,12 @@ class SiteRows:
 
     def probs(self, obs: Tensor, allowed: Tensor | None) -> Tensor:
         """Probabilities (B, A)."""
-        whole = self.whole
-        return _Effects(whole.sites, whole.effect, whole.sharpness).on(whole.policy.probs(obs, None).log(), self.site)
+        whole, plain = self.whole, self.whole.policy.probs(obs, None)
+        if not len(whole.sites):
+            return plain
+        place, known = _placed(whole.sites, self.site)
+        moved = torch.softmax(whole.sharpness * plain.log() + whole.effect[place], 1)
+        return torch.where(known[:, None], (1 - whole.share) * moved + whole.share * whole.policy.base, plain)
 
     def act(self, obs: Tensor, allowed: Tensor | None, noise: Tensor) -> Tensor:
         """Action (B,) int64 from standard normals (B, A)."""
@@ -127,18 +133,25 @@ def fit_sites(policy: BehaviorPolicy, train: Decisions, tuning: Decisions) -> Si
     """Effects of the known sites (0 or more) of `train` on a fitted policy: greatest likelihood under a normal prior.
 
     The spread of the prior, and with it how far a small site is drawn to the others, is the one under which `tuning`
-    decisions are likeliest; 0, no effects at all, is among those tried.
+    decisions, on which each fit is calibrated, are likeliest; 0, no effects at all, is among those tried.
     """
     sites, actions = _known(train), len(policy.base)
-    pieces = [_rows(policy, part, actions) for part in (train, tuning)]
-    best, kept, chosen = -torch.inf, _Effects(sites, torch.zeros(len(sites), actions)), 0.0
+    none = SitedPolicy(policy, sites, torch.zeros(len(sites), actions), 0.0)
+    (log, action, site), (tuned, taken, where) = (_rows(policy, part, actions) for part in (train, tuning))
+    (place, known), (spot, met) = _placed(sites, site), _placed(sites, where)
+    if not known.any() or not met.any():
+        return none
+    tuned, taken, spot = tuned[met], taken[met], spot[met]
+    best, kept = float(log_prob_of(tuned.exp(), taken).double().mean()), none
     for spread in _SPREADS:
-        found = _fit(*pieces[0], sites, spread)
-        log, action, site = pieces[1]
-        likelihood = float(found.on(log, site).gather(1, action[:, None]).log().mean())
+        effect, sharpness = _fit(log[known], action[known], place[known], torch.zeros(len(sites), actions), spread)
+        scores = sharpness * tuned + effect[spot]
+        heat, share = calibrate([scores], policy.base, taken)
+        mixed = (1 - share) * torch.softmax(scores / heat, 1) + share * policy.base
+        likelihood = float(log_prob_of(mixed, taken).double().mean())
         if likelihood > best:
-            best, kept, chosen = likelihood, found, spread
-    return SitedPolicy(policy, sites, kept.effect, chosen, kept.sharpness)
+            best, kept = likelihood, SitedPolicy(policy, sites, effect / heat, spread, sharpness / heat, share)
+    return kept
 
 
 def _known(decisions: Decisions) -> Tensor:
@@ -153,27 +166,17 @@ def _rows(policy: BehaviorPolicy, decisions: Decisions, actions: int) -> tuple[T
     return policy.probs(obs, None).log(), action, site
 
 
-@dataclass(frozen=True, eq=False)
-class _Effects:
-    sites: Tensor  # (S,)
-    effect: Tensor  # (S, A)
-    sharpness: float = 1.0
-
-    def on(self, log: Tensor, site: Tensor) -> Tensor:
-        """Probabilities (B, A) at sites (B,) from log-probabilities (B, A) without effects."""
-        if not len(self.sites):
-            return torch.softmax(log, 1)
-        place = torch.searchsorted(self.sites, site).clamp_max(len(self.sites) - 1)
-        known = (self.sites[place] == site)[:, None]
-        return torch.softmax(torch.where(known, self.sharpness * log + self.effect[place], log), 1)
+def _placed(sites: Tensor, site: Tensor) -> tuple[Tensor, Tensor]:
+    """Place (B,) of each site among `sites` (S,), and whether it is one of them."""
+    if not len(sites):
+        return torch.zeros_like(site), torch.zeros_like(site, dtype=torch.bool)
+    place = torch.searchsorted(sites, site).clamp_max(len(sites) - 1)
+    return place, sites[place] == site
 
 
-def _fit(log: Tensor, action: Tensor, site: Tensor, sites: Tensor, spread: float) -> _Effects:
-    effect, sharpness = torch.zeros(len(sites), log.shape[1], requires_grad=True), torch.ones(1, requires_grad=True)
-    known = torch.isin(site, sites)
-    if spread == 0 or not known.any():
-        return _Effects(sites, effect.detach())
-    log, action, place = log[known], action[known], torch.searchsorted(sites, site[known])
+def _fit(log: Tensor, action: Tensor, place: Tensor, effect: Tensor, spread: float) -> tuple[Tensor, float]:
+    """Effects (S, A), from `effect` on, and sharpness that make actions (M,) likeliest under a prior of `spread`."""
+    effect, sharpness = effect.requires_grad_(), torch.ones(1, requires_grad=True)
     optimizer = torch.optim.LBFGS([effect, sharpness], max_iter=_STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
@@ -184,4 +187,4 @@ def _fit(log: Tensor, action: Tensor, site: Tensor, sites: Tensor, spread: float
         return total
 
     optimizer.step(loss)
-    return _Effects(sites, effect.detach(), float(sharpness.detach()))
+    return effect.detach(), float(sharpness.detach())

@@ -141,7 +141,12 @@ def test_the_page_tells_of_sites(sited):
     assert "do not confirm" not in text
     assert "do not confirm" in page(sited(gain=Interval(value=0.01, low=-0.01, high=0.03)))
     assert "beyond chance" in page(sited(spread=0.0))
-    assert "not told apart" in page(sited(told_apart=0, spread=None, gain=None))
+    assert "of all sites together" in page(sited(told_apart=0, spread=None, gain=None))
+
+
+def test_sites_that_are_all_small_have_no_table(sited):
+    text = page(sited(each=(site("34 small sites", 42),), told_apart=0, spread=None, gain=None))
+    assert "No two of the sites" in text and "34 small sites" not in text
 
 
 def test_a_page_without_sites_says_nothing_of_them(examples):
