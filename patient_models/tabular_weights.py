@@ -66,3 +66,46 @@ def weight_moments(
         second, square_moment = torch.einsum("sa,sak->sk", square, patient.transition @ twice).unbind(1)
     found = [float(patient.start @ x) for x in (mean, second, first_moment, square_moment)]
     return WeightMoments(found[0], found[1], found[2], max(0.0, found[3] - found[2] ** 2))
+
+
+def moments_by_decision(patient: Tabular, target: Tensor, behavior: Tensor, *, horizon: int) -> tuple[Tensor, Tensor]:
+    """Mean and mean square (T,) float64 of the weights as they are after each decision, for tables (S, A).
+
+    Forwards in time, all horizons at once: the last ones are those of `weight_moments`.
+    """
+    found = []
+    for power in (1, 2):
+        moves = _tilted(patient, target, behavior, power)
+        in_care, ended, column = patient.start.clone(), torch.zeros((), dtype=torch.float64), []
+        for _ in range(horizon):
+            ended = ended + (in_care @ moves[:, patient.states :]).sum()
+            in_care = in_care @ moves[:, : patient.states]
+            column.append(ended + in_care.sum())
+        found.append(torch.stack(column))
+    return found[0], found[1]
+
+
+def bounded(patient: Tabular, target: Tensor, behavior: Tensor) -> bool:
+    """Whether the mean square of the weights stays finite without a horizon, for tables (S, A).
+
+    It does where the matrix that carries it from state to state has a spectral radius under one, among the states
+    that can be reached.
+    """
+    moves = _tilted(patient, target, behavior, 2)[:, : patient.states]
+    reached = patient.start > 0
+    for _ in range(patient.states):
+        further = reached | (moves[reached] > 0).any(0)
+        if bool((further == reached).all()):
+            break
+        reached = further
+    radius = torch.linalg.eigvals(moves[reached][:, reached]).abs().max()
+    return bool(radius < 1)
+
+
+def _tilted(patient: Tabular, target: Tensor, behavior: Tensor, power: int) -> Tensor:
+    """sum_a target ** power behavior ** (1 - power) P(s' | s, a): (S, S + 2)."""
+    shape = (patient.states, patient.spec.actions)
+    if behavior.shape != shape or target.shape != shape:
+        raise ValueError(f"expected tables of {shape}, got {tuple(target.shape)} and {tuple(behavior.shape)}")
+    ratio = torch.where(behavior > 0, target**power * behavior.clamp_min(1e-300) ** (1 - power), 0.0)
+    return torch.einsum("sa,sak->sk", ratio, patient.transition)
