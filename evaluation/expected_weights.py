@@ -71,20 +71,17 @@ class _Case:
     clinician: Clinician
     size: int  # particles of a group
 
-    def probs(self, state: PatientState) -> tuple[Tensor, Tensor]:
-        """Probabilities (B, A) float64 of the target and of the clinician."""
-        theirs = _of_clinician(self.clinician, self.treatment, state)
-        return self._of(self.target, state, theirs), theirs
 
-    def _of(self, who: Policy | Clinician | Blend, state: PatientState, theirs: Tensor) -> Tensor:
-        if isinstance(who, Blend):
-            mine, other = (self._of(one, state, theirs) for one in (who.policy, who.base))
-            return who.share * mine + (1 - who.share) * other
-        if isinstance(who, Clinician):
-            return theirs if who is self.clinician else _of_clinician(who, self.treatment, state)
-        if not isinstance(who, DiscretePolicy):
-            raise ValueError(f"expected a policy with action probabilities, got {type(who).__name__}")
-        return who.probs(self.treatment.observe(state), self.treatment.allowed(state)).double()
+def probs_of(who: Policy | Clinician | Blend, treatment: Treatment, state: PatientState) -> Tensor:
+    """Probability (B, A) float64 of every action; a policy keeps to what is allowed. ValueError where it has none."""
+    if isinstance(who, Blend):
+        ours, theirs = (probs_of(one, treatment, state) for one in (who.policy, who.base))
+        return who.share * ours + (1 - who.share) * theirs
+    if isinstance(who, Clinician):
+        return _of_clinician(who, treatment, state)
+    if not isinstance(who, DiscretePolicy):
+        raise ValueError(f"expected a policy with action probabilities, got {type(who).__name__}")
+    return who.probs(treatment.observe(state), treatment.allowed(state)).double()
 
 
 def _of_clinician(clinician: Clinician, treatment: Treatment, state: PatientState) -> Tensor:
@@ -102,7 +99,7 @@ def _moment(case: _Case, power: int, seed: int) -> tuple[Array, bool]:
     total, found = torch.zeros(_GROUPS, dtype=torch.float64), []
     for _ in range(treatment.horizon):
         if not ended.all():
-            ours, theirs = case.probs(state)
+            ours, theirs = (probs_of(who, treatment, state) for who in (case.target, case.clinician))
             covered = covered and not bool(((ours > 1e-9) & (theirs == 0) & ~ended[:, None]).any())
             tilted = torch.where(theirs > 0, ours**power * theirs.clamp_min(1e-300) ** (1 - power), 0.0)
             factor = torch.where(ended, 1.0, tilted.sum(1))

@@ -22,6 +22,7 @@ from .page_sites import site_rows, site_text
 from .page_subgroups import subgroup_estimates, subgroup_figure
 from .page_support import action_rows, propensity_rows, support_chart
 from .page_tree import tree_table
+from .page_weights import wanted, weights_rows, weights_steps
 from .ranking import rankings
 from .report import Report
 from .style import Values, count, like, number, opening, percent, plain, sentence, unit, words
@@ -75,6 +76,9 @@ def page(report: Report) -> str:
         "action_rows": action_rows(report),
         "site_rows": site_rows(report),
         "site_text": site_text(report),
+        "weights_rows": weights_rows(report),
+        "weights_steps": weights_steps(report),
+        "weights_wanted": wanted(),
         "comparison_figure": comparison_figure(report.simulator.comparisons),
         "tree_table": tree_table(report),
         "doubts": doubts(report),

@@ -40,6 +40,7 @@ from .report_parts import (
 from .report_sensitivity import GammaCurve, GammaPoint, PolicySensitivity, SensitivityReport
 from .report_sites import SiteReport, SitesReport
 from .report_tree import TreeReport, TreeRow
+from .report_weights import ExpectedReport
 
 __all__ = [
     "REPORT_FILE",
@@ -58,6 +59,7 @@ __all__ = [
     "ErrorComparison",
     "Estimand",
     "EstimateReport",
+    "ExpectedReport",
     "ExternalReport",
     "Fact",
     "FeatureError",
@@ -117,6 +119,7 @@ class Report(Frozen):
     tree: TreeReport | None = None
     sites: SitesReport | None = None
     sensitivity: SensitivityReport | None = None
+    expected: dict[str, ExpectedReport] = {}  # by policy, where the truth is a table
     schema_version: Literal["1"] = "1"
 
     def save(self, path: Path | str) -> Path:

@@ -63,6 +63,7 @@ def assemble(
         tree=found.tree,
         sites=sites_section(bench.held_out, learned.behavior, spec),
         sensitivity=found.sensitivity,
+        expected=found.expected,
     )
     return suppressed(report)
 

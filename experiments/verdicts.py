@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from ..contracts import Progress
-from ..evaluation.report import Candidate, PolicyReport, SensitivityReport, SubgroupReport, TreeReport
+from ..evaluation.report import (
+    Candidate,
+    ExpectedReport,
+    PolicyReport,
+    SensitivityReport,
+    SubgroupReport,
+    TreeReport,
+)
 from ..evaluation.run_arrays import EVALUATION_FILE, save_arrays
 from .config import ExperimentConfig, SimulatedCohort
+from .expected import expected_reports
 from .judge import Bench, judge, value_in
 from .judged import Judged
 from .learning import Learned
@@ -30,6 +38,7 @@ class Found:
     subgroups: tuple[SubgroupReport, ...] = ()
     tree: TreeReport | None = None  # of the chosen policy
     sensitivity: SensitivityReport | None = None
+    expected: dict[str, ExpectedReport] = field(default_factory=dict)
 
 
 _FOUND = TypeAdapter(Found)
@@ -46,7 +55,9 @@ def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone:
         cohort = config.cohort
         hidden = cohort.hidden_confounding if isinstance(cohort, SimulatedCohort) else None
         bounds = sensitivity_report(everyone, bench, verdicts, hidden=hidden)
-        found = Found(verdicts.policies, _candidates(learned, bench, progress), by_group, tree, bounds)
+        tried = _candidates(learned, bench, lambda share, message: progress(0.8 + 0.1 * share, message))
+        expected = expected_reports(everyone, bench, lambda share, message: progress(0.9 + 0.1 * share, message))
+        found = Found(verdicts.policies, tried, by_group, tree, bounds, expected)
         (folder / "found.json").write_bytes(_FOUND.dump_json(found, indent=1))
         save_arrays(
             folder,
@@ -68,7 +79,7 @@ def _candidates(learned: Learned, bench: Bench, progress: Progress) -> tuple[Can
     rows = []
     tried = (learned.free, *learned.candidates)
     for number, trained in enumerate(tried):
-        progress(0.8 + 0.2 * number / len(tried), f"penalty {trained.penalty:g}")
+        progress(number / len(tried), f"penalty {trained.penalty:g}")
         place = bench.of(trained.policy)
         rows.append(
             Candidate(

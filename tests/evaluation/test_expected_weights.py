@@ -9,6 +9,9 @@ from posology.contracts import Blend, Drug, Feature, PatientState, Spec
 from posology.envs.available import only_available
 from posology.envs.dose_treatment import DoseTreatment
 from posology.evaluation.expected_weights import expected_weights
+from posology.evaluation.page import page
+from posology.evaluation.page_weights import many
+from posology.evaluation.report import ExpectedReport
 from posology.patient_models.tabular import Tabular
 from posology.patient_models.tabular_weights import bounded, moments_by_decision, weight_moments
 from posology.trajectories.levels import action_of_dose, dose_of_action
@@ -179,3 +182,18 @@ def test_only_dose_levels_and_policies_with_probabilities(patient, treatment):
         expected_weights(treatment, Remembers(), Follows(table(patient, 2)), particles=4)
     with pytest.raises(ValueError, match="action probabilities"):
         expected_weights(treatment, object(), Follows(table(patient, 2)))
+
+
+def test_counts_of_stays_are_told_as_far_as_they_tell():
+    assert [many(x) for x in (50, 51.2, 1712, 123_456)] == ["50", "52", "1\u202f800", "130\u202f000"]
+    assert [many(x) for x in (4.5e8, 1e99, float("inf"))] == ["4 × 10⁸", "over 10¹⁵", "over 10¹⁵"]
+
+
+def test_the_page_tells_how_many_stays_a_policy_would_take(examples):
+    report = examples.known_truth()
+    exact = ExpectedReport(shares=(1.0, 0.5, 0.1), exact=True, bounded=False)
+    near = ExpectedReport(shares=(0.9, 0.3, 1e-5), error=0.2, mean=0.5)
+    text = page(report.model_copy(update={"expected": {"random": exact, "ppo": near}}))
+    assert "How many stays a policy would take" in text and "no bound" in text
+    assert ">500</td>" in text and "about 5 × 10⁶" in text and "50\u202f% of it ever done" in text
+    assert "How many stays" not in page(report)
