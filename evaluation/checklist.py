@@ -22,8 +22,9 @@ Status = Literal["reported", "partly", "not in this run", "for the authors"]
 TITLES = {
     "lesson": "Lesson", "plain": "In plain words", "policies": "Policies", "confounding": "Hidden causes",
     "task": "The task", "cohort": "Cohort", "features": "Features", "behaviour": "Fitted clinician", "doses": "Doses",
-    "safety": "Dose limits", "tree": "As a tree", "subgroups": "Subgroups", "simulator": "Simulator",
-    "external": "Another record set", "limits": "Limits", "privacy": "Privacy", "provenance": "Provenance",
+    "safety": "Dose limits", "spread": "Worst and best stays", "tree": "As a tree", "subgroups": "Subgroups",
+    "simulator": "Simulator", "external": "Another record set", "limits": "Limits", "privacy": "Privacy",
+    "provenance": "Provenance",
 }  # fmt: skip
 
 
@@ -108,6 +109,7 @@ _THERE: dict[str, Callable[[Report], bool]] = {
     "behaviour": lambda r: r.behavior is not None,
     "doses": lambda r: any(p.actions for p in r.policies.values()),
     "safety": lambda r: any(p.constraints for p in r.policies.values()),
+    "spread": lambda r: bool(r.distributions) or any(p.worst_tenth for p in r.policies.values()),
     "tree": lambda r: r.tree is not None,
     "subgroups": lambda r: bool(r.subgroups),
     "external": lambda r: r.external is not None,

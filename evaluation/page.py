@@ -16,9 +16,10 @@ from .page_fidelity import fidelity_table
 from .page_lesson import lesson_figure
 from .page_model import comparison_figure, heat_maps, one_step_figure, open_loop_chart
 from .page_policies import policy_rows, selection_chart
-from .page_safety import tail_figure, violation_figures
+from .page_safety import violation_figures
 from .page_sensitivity import doubts
 from .page_sites import site_rows, site_text
+from .page_spread import mortality_figure, spread_rows, tail_figure
 from .page_subgroups import subgroup_estimates, subgroup_figure
 from .page_support import action_rows, propensity_rows, support_chart
 from .page_tree import tree_table
@@ -62,7 +63,8 @@ def page(report: Report) -> str:
     figures = {
         "lesson_figure": lesson_figure(report),
         "violations": violation_figures(report),
-        "tail_figure": tail_figure(report),
+        "spread_figures": [f for f in (mortality_figure(report), tail_figure(report)) if f],
+        "spread_rows": spread_rows(report),
         "one_step_figure": one_step_figure(report),
         "fidelity": fidelity_table(
             report, (*report.simulator.one_step, *report.simulator.open_loop), report.simulator.model
@@ -102,6 +104,7 @@ def _words(report: Report) -> dict[str, object]:
         "held_out": _held_out(report),
         "facts": _facts(report),
         "contents": _contents(report),
+        "shown": [anchor for anchor, _ in _contents(report)],
         "lesson": lesson(report),
         "summary": summary(report),
         "checklist": checklist.rows(report),

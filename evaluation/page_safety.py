@@ -1,11 +1,11 @@
-"""How often each policy exceeds each dose limit, and how its worst stays fare, as figures."""
+"""How often each policy exceeds each dose limit, as figures."""
 
 from __future__ import annotations
 
 from .figures import StripFigure, StripRow, axis, mark
 from .page_policies import ordered
 from .report import PolicyReport, Report
-from .style import Values, opening, percent, percent_range, plain, sentence, unit
+from .style import percent, percent_range, plain, sentence, unit
 
 LEARNED = ("unpenalised", "penalised", "blend", "other")
 
@@ -43,34 +43,6 @@ def _violation_figure(policies: list[PolicyReport], name: str) -> StripFigure:
         columns=("decisions", "95 % interval"),
         rows=tuple(rows),
         ticks=tuple((scale.at(t), percent(t, 0 if t * 100 == round(t * 100) else 1)) for t in scale.ticks),
-        reference=None if anchor is None else scale.at(anchor),
-        reference_label="" if anchor is None else "clinicians",
-    )
-
-
-def tail_figure(report: Report) -> StripFigure | None:
-    """What the worst tenth of each policy's simulated stays comes to; None where that is nothing but the worst end."""
-    told = [(p, p.worst_tenth) for p in ordered(report) if p.worst_tenth and p.worst_tenth.value is not None]
-    values = Values.of(report.estimand)
-    if not told or (values.percent and all(worst.value == 0 for _, worst in told)):
-        return None
-    numbers = [x for _, worst in told for x in (worst.value, worst.low, worst.high)]
-    scale = axis(numbers, bounds=(0.0, 1.0) if values.percent else None)
-    rows = []
-    for policy, worst in told:
-        assert worst.value is not None
-        tone = "clinician" if policy.kind == "clinician" else "learned" if policy.kind in LEARNED else "quiet"
-        shape = "diamond" if tone == "clinician" else "circle"
-        cells = (values.value(worst.value), values.range(worst.low, worst.high))
-        marks = mark(scale, worst.value, shape, tone, low=worst.low, high=worst.high)
-        rows.append(StripRow(policy.label, marks, cells, f"{policy.label}: {cells[0]}, 95 % interval {cells[1]}"))
-    anchor = next((worst.value for p, worst in told if p.kind == "clinician"), None)
-    where = "known truth" if report.truth is not None else "learned simulator"
-    return StripFigure(
-        caption=f"{opening(values.name)}, mean of the worst tenth of stays · in the {where}",
-        columns=("worst tenth", "95 % interval"),
-        rows=tuple(rows),
-        ticks=tuple((scale.at(t), values.tick(t)) for t in scale.ticks),
         reference=None if anchor is None else scale.at(anchor),
         reference_label="" if anchor is None else "clinicians",
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from .report_cohort import CheckResult, Cohort, DrugSummary, FeatureSummary, FlowStep, Split
 from .report_details import DoseLevel, ExternalReport, Fact, SubgroupReport, TaskReport
+from .report_distribution import DistributionReport, Estimated, Measure
 from .report_parts import (
     ActionCalibration,
     BehaviorReport,
@@ -54,12 +55,14 @@ __all__ = [
     "Cohort",
     "Count",
     "ConstraintReport",
+    "DistributionReport",
     "DoseLevel",
     "DrugSummary",
     "ErrorComparison",
     "Estimand",
     "EstimateReport",
     "ExpectedReport",
+    "Estimated",
     "ExternalReport",
     "Fact",
     "FeatureError",
@@ -69,6 +72,7 @@ __all__ = [
     "GammaCurve",
     "GammaPoint",
     "Interval",
+    "Measure",
     "Number",
     "PolicyKind",
     "PolicyReport",
@@ -120,6 +124,7 @@ class Report(Frozen):
     sites: SitesReport | None = None
     sensitivity: SensitivityReport | None = None
     expected: dict[str, ExpectedReport] = {}  # by policy, where the truth is a table
+    distributions: dict[str, DistributionReport] = {}  # by policy
     schema_version: Literal["1"] = "1"
 
     def save(self, path: Path | str) -> Path:

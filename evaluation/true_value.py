@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from ..contracts import Blend, Clinician, Policy, Progress, Treatment, silent
+from ..contracts import DIED, Blend, Clinician, Policy, Progress, Treatment, silent
 from ..trajectories.rollout import rollout
 from .off_policy.logged import Array, logged
 from .safety import violation_counts
@@ -24,6 +24,7 @@ class Value:
     returns: Array  # (N,) discounted
     broken: Array  # (N, J) decisions that broke each constraint
     decisions: Array  # (N,)
+    died: Array | None = None  # (N,) bool
 
 
 def rollout_value(
@@ -44,7 +45,7 @@ def rollout_value(
     """
     if stays < 1:
         raise ValueError(f"stays: expected at least 1, got {stays}")
-    returns, broken, decisions = [], [], []
+    returns, broken, decisions, died = [], [], [], []
     for start in range(0, stays, batch):
         size = min(batch, stays - start)
         done = rollout(treatment, actor, size, seed=seed + start, batch=batch, device=device)
@@ -54,10 +55,12 @@ def rollout_value(
         returns.append(reward.sum(1))
         broken.append(counts)
         decisions.append(length)
+        died.append(done.trajectories.outcome.cpu().numpy() == DIED)
         progress((start + size) / stays, "rolling out")
     found = np.concatenate(returns)
     low, high = mean_interval(found, level)
-    return Value(float(found.mean()), low, high, found, np.concatenate(broken), np.concatenate(decisions))
+    counts, length, dead = (np.concatenate(parts) for parts in (broken, decisions, died))
+    return Value(float(found.mean()), low, high, found, counts, length, dead)
 
 
 def value_difference(a: Value, b: Value, *, level: float = 0.95) -> tuple[float, float, float]:

@@ -64,6 +64,7 @@ def assemble(
         sites=sites_section(bench.held_out, learned.behavior, spec),
         sensitivity=found.sensitivity,
         expected=found.expected,
+        distributions=found.distributions,
     )
     return suppressed(report)
 

@@ -42,6 +42,7 @@ class Bench:
     second: Treatment | None = None  # a simulator in which no policy was trained
     observed: Array | None = None  # (N,) returns of the stays learned from, to which its word is tied
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
+    died: Array | None = None  # (N,) bool, of the held-out stays, within the horizon
     refits: tuple[DiscretePolicy, ...] = ()  # the behaviour policy, fitted to resampled patients
     doses: Bench | None = None  # the same with treatments of continuous doses, where a policy gives those
 
@@ -57,6 +58,7 @@ class Verdicts:
     policies: dict[str, PolicyReport] = field(default_factory=dict)
     estimates: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     true_values: dict[str, Value] = field(default_factory=dict)
+    simulated: dict[str, Value] = field(default_factory=dict)  # in the truth, else the learned simulator
 
 
 def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> Verdicts:
@@ -71,6 +73,8 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
         true = _value(bench.of(one.true).truth, one.true, bench, bench.config.true_stays)
         if true is not None:
             found.true_values[one.name] = true
+        if (told := true or claimed) is not None:
+            found.simulated[one.name] = told
         found.policies[one.name] = _report(one, bench, found, claimed, _second(one, bench, base))
     progress(1.0, "done")
     return found

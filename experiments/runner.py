@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from ..contracts import Clinician, Treatment
+from ..contracts import DIED, Clinician, Treatment
 from ..envs import decisions
 from ..envs.logged import logged_costs
 from ..evaluation.checklist import write_checklist
@@ -73,6 +73,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | N
         seed=FIRST_SIMULATED + config.seed * 10**9,
         train=learned.train,
         refits=learned.refits,
+        died=((held_out.outcome == DIED) & (held_out.length <= task.horizon)).numpy(),
         observed=learned.observed,
         second=None if learned.second is None else simulator_of(config, task, learned.second),
         shaped=shaped_of(config, learned.simulator),

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from ..contracts import Progress
 from ..evaluation.report import (
     Candidate,
+    DistributionReport,
     ExpectedReport,
     PolicyReport,
     SensitivityReport,
@@ -19,6 +20,7 @@ from ..evaluation.report import (
 )
 from ..evaluation.run_arrays import EVALUATION_FILE, save_arrays
 from .config import ExperimentConfig, SimulatedCohort
+from .distribution_section import distribution_reports
 from .expected import expected_reports
 from .judge import Bench, judge, value_in
 from .judged import Judged
@@ -39,6 +41,7 @@ class Found:
     tree: TreeReport | None = None  # of the chosen policy
     sensitivity: SensitivityReport | None = None
     expected: dict[str, ExpectedReport] = field(default_factory=dict)
+    distributions: dict[str, DistributionReport] = field(default_factory=dict)  # by policy
 
 
 _FOUND = TypeAdapter(Found)
@@ -57,7 +60,15 @@ def judged_stage(config: ExperimentConfig, run: Run, learned: Learned, everyone:
         bounds = sensitivity_report(everyone, bench, verdicts, hidden=hidden)
         tried = _candidates(learned, bench, lambda share, message: progress(0.8 + 0.1 * share, message))
         expected = expected_reports(everyone, bench, lambda share, message: progress(0.9 + 0.1 * share, message))
-        found = Found(verdicts.policies, tried, by_group, tree, bounds, expected)
+        found = Found(
+            policies=verdicts.policies,
+            candidates=tried,
+            subgroups=by_group,
+            tree=tree,
+            sensitivity=bounds,
+            expected=expected,
+            distributions=distribution_reports(everyone, bench, verdicts),
+        )
         (folder / "found.json").write_bytes(_FOUND.dump_json(found, indent=1))
         save_arrays(
             folder,

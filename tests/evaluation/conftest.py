@@ -24,6 +24,7 @@ def examples() -> ModuleType:
     _module("example_parts")
     _module("example_tree")
     _module("example_sensitivity")
+    _module("example_distributions")
     return _module("example_reports")
 
 

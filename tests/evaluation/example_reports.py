@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from example_distributions import of_survival, of_time_in_range
 from example_parts import (
     ESTIMAND,
     FLUID,
@@ -111,7 +112,15 @@ def known_truth() -> Report:
         external=external(),
         tree=TREE,
         sensitivity=SENSITIVITY,
+        distributions=of_survival(policies),
     )
+
+
+def time_in_range() -> Report:
+    """The same run, had it been about a share of time: stays differ by more than how they end."""
+    known = known_truth()
+    estimand = known.estimand.model_copy(update={"value_name": "time in range"})
+    return known.model_copy(update={"estimand": estimand, "distributions": of_time_in_range(known.policies)})
 
 
 def records() -> Report:
@@ -162,6 +171,7 @@ def records() -> Report:
             "truth": None,
             "ranking": (),
             "sensitivity": NOTHING_CARRIED,
+            "distributions": {},
             "behavior": behavior(249, 2.38),
             "selection": known.selection
             and known.selection.model_copy(

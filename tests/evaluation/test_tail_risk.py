@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from posology.evaluation.page import page
-from posology.evaluation.page_safety import tail_figure
+from posology.evaluation.page_spread import tail_figure
 from posology.evaluation.report import Interval
 from posology.evaluation.tail_risk import worst_mean
 

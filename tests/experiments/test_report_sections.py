@@ -125,3 +125,26 @@ def test_hidden_causes_are_asked_about_for_the_chosen_policy_and_the_boldest_ble
         for a, b in itertools.pairwise(curve.points):
             assert b.lower <= a.lower <= a.upper <= b.upper and b.gap_low <= a.gap_low + 1e-9
         assert one.single is None or one.single.verdict in ("model-based", "not evaluable")
+
+
+def test_how_stays_differ_is_told_as_surely_as_the_value_itself(report):
+    """Survival is all of a stay here: what the weights say of deaths must be what they say of the value."""
+    assert set(report.distributions) == set(report.policies)
+    seen = set()
+    for name, policy in report.policies.items():
+        found, e = report.distributions[name], policy.estimates.get(report.primary_estimator)
+        rolled = policy.true_value
+        assert found.measured_in == "known truth" and found.simulated["worst_tenth"] == policy.worst_tenth
+        assert found.simulated["mortality"].value == pytest.approx(1 - rolled.value)
+        assert found.simulated["deviation"].value == pytest.approx((rolled.value * (1 - rolled.value)) ** 0.5)
+        if e is None or e.value is None:
+            assert not found.estimated
+            continue
+        ours = found.estimated["mortality"]
+        assert ours.value == pytest.approx(1 - e.value) and ours.verdict == e.verdict
+        assert (ours.low, ours.high) == pytest.approx((max(1 - e.high, 0), min(1 - e.low, 1)), abs=1e-9)
+        assert found.estimated["worst_tenth"].low <= found.estimated["worst_tenth"].value
+        order = ["supported", "weak", "not evaluable"]
+        assert order.index(found.estimated["worst_tenth"].verdict) >= order.index(e.verdict)
+        seen.add(e.verdict)
+    assert len(seen) > 1
