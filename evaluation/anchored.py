@@ -34,5 +34,5 @@ def anchored(value: Value, clinician: Value, observed: Array, *, level: float = 
 def observed_returns(decisions: Decisions, discount: float) -> Array:
     """Discounted return (N,) of each logged stay."""
     reward = decisions.reward
-    stays: Array = logged(reward, reward.new_zeros(reward.shape), decisions.mask, discount).reward.sum(1)
+    stays: Array = logged(reward, reward.new_zeros(reward.shape), decisions.mask, discount).returns
     return stays

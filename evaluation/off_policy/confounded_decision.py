@@ -51,7 +51,7 @@ def confounded_decision(
     data = logged(reward, log_ratio, mask, discount)
     _check(choice, data)
     worst = {sign: _Worst(data, choice, sign) for sign in (-1.0, 1.0)}
-    returns = float(data.reward.sum(1).mean())
+    returns = float(data.returns.mean())
     return curve(lambda gamma, sign: worst[sign].bound(gamma), gammas, returns if reference is None else reference)
 
 

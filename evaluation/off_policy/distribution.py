@@ -75,8 +75,8 @@ def distribution(
 ) -> ReturnDistribution:
     """Weighted distribution of the discounted return; all arrays (N, T), see `logged`."""
     data: Logged = logged(reward, log_ratio, mask, discount)
-    weight, _ = scale(data.log_weight[:, -1:])
-    return ReturnDistribution(data.reward.sum(1), weight[:, 0], Weights.of(data))
+    weight, _ = scale(data.log_total[:, None])
+    return ReturnDistribution(data.returns, weight[:, 0], Weights.of(data))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from .estimates import Estimate
-from .logged import Array, Critic, Logged, Numbers, critic, logged
-from .weights import Weights, weighted_sums
+from collections.abc import Callable, Iterator
 
-_EVERY = slice(None)
+import numpy as np
+import torch
+from torch import Tensor
+
+from .estimates import Estimate
+from .logged import Array, Critic, Logged, Numbers, critic, shaped
+from .one_pass import Terms, weighted_sums
+from .weights import Weights
 
 
 def doubly_robust(
@@ -24,18 +29,49 @@ def doubly_robust(
     Unbiased under a right behaviour policy whatever the critic; a good critic takes the variance away.
     `q` (N, T), `v` (N, T+1), see `critic`; the others (N, T), see `logged`.
     """
-    data = logged(reward, log_ratio, mask, discount)
+    data = shaped(reward, log_ratio, mask, discount)
     judged = critic(q, v, data.mask)
-    first = data.factor[:, :1] * judged.v[:, :1]
-    corrections, one = weighted_sums(data.log_weight, lambda stays: surprise(data, judged, stays))
-    num = one * first + corrections
+    num, one = weighted_sums(data, surprise(data, judged), checked(data, judged), first_value(data, judged))
     return Estimate("doubly_robust", num, one, self_normalized=False, weights=(Weights.of(data),))
 
 
-def surprise(data: Logged, judged: Critic, stays: slice = _EVERY) -> Array:
-    """Discounted temporal difference g^t (r_t + g v_{t+1} - q_t) (N, T): zero in the mean where the critic is right."""
-    factor = data.factor[stays]
-    found = data.earned[stays] - judged.q[stays]
-    found *= factor
-    found[:, :-1] += factor[:, 1:] * judged.v[stays, 1:]  # the value after the last decision is 0
-    return found
+def checked(data: Logged, judged: Critic) -> Callable[[], None]:
+    """What raises ValueError for input that is no number."""
+
+    def check() -> None:
+        data.check()
+        judged.check()
+
+    return check
+
+
+def first_value(data: Logged, judged: Critic) -> Array:
+    """The critic's value (N,) of the state at admission, discounted; 0 for a stay without decisions."""
+    first = judged.v[:, 0] if data.full else np.where(data.mask[:, 0], judged.v[:, 0], 0.0)
+    return first if isinstance(data.discount, float) else first * data.discount[:, 0]
+
+
+def surprise(data: Logged, judged: Critic) -> Terms:
+    """Temporal difference r_t + g v_{t+1} - q_t, the value after the last decision being 0.
+
+    Zero in the mean where the critic is right. Where stays have factors f of their own, f_t (r_t - q_t) + f_{t+1}
+    v_{t+1}.
+    """
+
+    def terms(room: Tensor) -> Iterator[Tensor]:
+        own = data.mask if isinstance(data.discount, float) else data.discount  # not read where it is the mask
+        parts = (data.given_reward, judged.q, judged.v[:, 1:-1], data.mask[:, 1:], own)
+        blocks = (torch.from_numpy(part).split(data.block) for part in parts)
+        before_last = room[:, :-1]
+        for earned, q, after, mask, factor in zip(*blocks, strict=True):
+            found, early = room[: len(q)], before_last[: len(q)]
+            torch.sub(earned, q, out=found)
+            later = after if data.full else after.masked_fill(~mask, 0)
+            if isinstance(data.discount, float):
+                early.add_(later, alpha=data.discount)
+            else:
+                found.mul_(factor)
+                early.addcmul_(factor[:, 1:], later)
+            yield found
+
+    return terms

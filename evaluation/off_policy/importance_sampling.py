@@ -16,6 +16,6 @@ def importance_sampling(
     All arrays (N, T), see `logged`. Precup, Sutton & Singh (2000), equation 2.
     """
     data = logged(reward, log_ratio, mask, discount)
-    weight, one = bounded(data.log_weight[:, -1:])
-    num = weight * data.reward.sum(1, keepdims=True)
+    weight, one = bounded(data.log_total[:, None])
+    num = weight * data.returns[:, None]
     return Estimate("importance_sampling", num, one, self_normalized=False, weights=(Weights.of(data),))

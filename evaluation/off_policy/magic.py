@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .estimates import Estimate, cluster_of
 from .intervals import percentile
 from .logged import Array, Mask, Numbers
-from .resampling import Cluster, by_cluster, counts
+from .resampling import Cluster, by_cluster, counts, product
 from .simplex import least_square, root
 from .statistic import Terms
 from .weighted_doubly_robust import weighted_doubly_robust
@@ -84,9 +84,9 @@ class Blended:
         influence = np.cumsum((own - value * under) / totals, 1)
         size = len(own)
         covariance = influence.T @ influence * size / max(1, size - 1)
-        order = np.lexsort(np.abs(np.hstack((own, under))).T)  # the same resamples whatever the stays' order
-        with np.errstate(divide="ignore", invalid="ignore"):
-            drawn = [(block @ own[order] / (block @ under[order])).sum(1) for block in counts(size, _RESAMPLES, seed)]
+        columns = np.hstack((own, under))
+        columns = columns[_sorted(np.abs(columns))]  # the same resamples whatever the stays' order
+        drawn = [_partial(product(block, columns))[:, -1] for block in counts(size, _RESAMPLES, seed)]
         low, high = percentile(np.concatenate(drawn), _LEVEL)
         last = float(value.sum())
         return cls(num, den, cluster, root(covariance), max(0.0, last - low), max(0.0, high - last), seed)
@@ -123,6 +123,17 @@ class Blended:
         """The blend of some of the stays, everything estimated anew."""
         groups = None if self.cluster is None else self.cluster[index]
         return Blended.of(self.num[index], self.den[index], groups, self.seed)
+
+
+def _sorted(keys: Array) -> npt.NDArray[np.int64]:
+    """`np.lexsort(keys.T)`: the order of rows (N, S) by their last column, ties by the one before, and so on."""
+    last = keys[:, -1]
+    order = np.argsort(last, kind="stable")
+    same = last[order[1:]] == last[order[:-1]]
+    tied = np.append(False, same) | np.append(same, False)  # places whose rows the last column leaves in doubt
+    rows = np.sort(order[tied])
+    order[tied] = rows[np.lexsort(keys[rows].T)]
+    return order
 
 
 def _partial(totals: Array) -> Array:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .estimates import Estimate
-from .logged import Numbers, logged
-from .weights import Weights, weighted_sums
+from .logged import Numbers, shaped
+from .one_pass import rewards, weighted_sums
+from .weights import Weights
 
 
 def per_decision_importance_sampling(
@@ -15,6 +16,6 @@ def per_decision_importance_sampling(
     Unbiased under a right behaviour policy; what happens after a reward no longer adds to its variance.
     All arrays (N, T), see `logged`. Precup, Sutton & Singh (2000), equation 5.
     """
-    data = logged(reward, log_ratio, mask, discount)
-    num, one = weighted_sums(data.log_weight, lambda stays: data.earned[stays] * data.factor[stays])
+    data = shaped(reward, log_ratio, mask, discount)
+    num, one = weighted_sums(data, rewards(data), data.check)
     return Estimate("per_decision_importance_sampling", num, one, self_normalized=False, weights=(Weights.of(data),))

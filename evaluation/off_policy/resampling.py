@@ -21,15 +21,21 @@ _SPARE = 6.0  # standard deviations by which the Poisson total stays below the n
 
 def by_cluster(values: Array, cluster: Cluster | None) -> Array:
     """Totals (K, S) over the stays of each of K clusters; without clusters each stay (N, S) is its own."""
-    if cluster is None:
+    if cluster is None or alone(cluster):
         return values
     _, index = np.unique(cluster, return_inverse=True)
-    size = int(index.max()) + 1
-    if size == len(values):
-        return values
     order = np.argsort(index, kind="stable")
-    starts = np.searchsorted(index[order], np.arange(size))
+    starts = np.searchsorted(index[order], np.arange(int(index.max()) + 1))
     return np.asarray(np.add.reduceat(values[order], starts, axis=0))
+
+
+def alone(cluster: Cluster | None) -> bool:
+    """Whether each stay is a cluster of its own."""
+    if cluster is None:
+        return True
+    if int(cluster.min()) >= 0 and int(cluster.max()) < len(cluster):  # whole numbers from 0: counted, not sorted
+        return bool(np.bincount(cluster).max() == 1)
+    return len(np.unique(cluster)) == len(cluster)
 
 
 def sum_of_ratios(num: Array, den: Array) -> Array:

@@ -99,8 +99,8 @@ def marginal_sensitivity(
         raise ValueError(f"decision: expected 0..{data.mask.shape[1] - 1}, got {decision}")
     propensity = np.where(data.mask[:, decision], np.exp(np.minimum(log_b[:, decision], 0)), 1.0)
     propensity = beyond_doubt(data, decision, kept, propensity)
-    weight = scale(data.log_weight[:, -1:])[0][:, 0]
-    returns = data.reward.sum(1)
+    weight = scale(data.log_total[:, None])[0][:, 0]
+    returns = data.returns
 
     def bound(gamma: float, sign: float) -> Estimate:
         statistic = Extreme(returns, weight, propensity, gamma, sign)

@@ -16,6 +16,6 @@ def weighted_importance_sampling(
     All arrays (N, T), see `logged`. Precup, Sutton & Singh (2000), equation 3.
     """
     data = logged(reward, log_ratio, mask, discount)
-    weight, _ = scale(data.log_weight[:, -1:])
-    num = weight * data.reward.sum(1, keepdims=True)
+    weight, _ = scale(data.log_total[:, None])
+    num = weight * data.returns[:, None]
     return Estimate("weighted_importance_sampling", num, weight, self_normalized=True, weights=(Weights.of(data),))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .estimates import Estimate
-from .logged import Numbers, logged
-from .weights import Weights, scale
+from .logged import Numbers, shaped
+from .one_pass import rewards, weighted_columns
+from .weights import Weights
 
 
 def weighted_per_decision_importance_sampling(
@@ -15,12 +18,9 @@ def weighted_per_decision_importance_sampling(
     At each t the weights of all stays are the denominator, a stay that has ended carrying its last weight: it truly
     earned nothing at t. All arrays (N, T), see `logged`. Thomas (2015), "Safe reinforcement learning", section 3.
     """
-    data = logged(reward, log_ratio, mask, discount)
-    weight, _ = scale(data.log_weight)
+    data = shaped(reward, log_ratio, mask, discount)
+    num, den = np.empty((2, *data.mask.shape))
+    weighted_columns(data, rewards(data), data.check, num, den)
     return Estimate(
-        "weighted_per_decision_importance_sampling",
-        weight * data.reward,
-        weight,
-        self_normalized=True,
-        weights=(Weights.of(data),),
+        "weighted_per_decision_importance_sampling", num, den, self_normalized=True, weights=(Weights.of(data),)
     )

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from .logged import Array, Logged, Mask, blocks
-from .resampling import Cluster, by_cluster
+from .resampling import Cluster, alone, by_cluster
 
 RARE = 0.01  # a propensity below this is hard to learn and gives ratios that dominate
 
-_LARGEST = 600.0  # logarithm of the largest weight left as it is: sums and products with returns stay finite
+LARGEST = np.exp(600.0)  # weight left as it is: sums and products with returns stay finite
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
     """Weights of N stays at T decision times, kept as logarithms, because their products overflow."""
 
-    log: Array  # (N, T) cumulated up to and including t; an ended stay carries its last; -inf: no weight
+    source: Array | Logged  # the logarithms (N, T), or the stays whose ratios are cumulated when first asked for
     mask: Mask  # (N, T)
     rare: Mask | None = None  # (N, T) the logged action had a propensity below RARE
     excess: Array | None = None  # (N, T) target beyond behaviour probability on actions of propensity below RARE
@@ -28,30 +30,35 @@ class Weights:
     @classmethod
     def of(cls, data: Logged) -> Weights:
         """The weights of logged stays, nothing yet known about the actions not taken."""
-        return cls(data.log_weight, data.mask)
+        return cls(data, data.mask)
+
+    @property
+    def log(self) -> Array:
+        """Logarithms (N, T), cumulated up to and including t; an ended stay carries its last; -inf: no weight."""
+        return self.source.log_weight if isinstance(self.source, Logged) else self.source
 
     @property
     def final(self) -> Weights:
         """The weights at the last decision time alone (N, 1)."""
+        if isinstance(self.source, Logged):  # one sum is less than all of them
+            return self._column(self.source.log_total[:, None], -1)
         return self.at(-1)
 
     def at(self, decision: int) -> Weights:
         """The weights at one decision time alone (N, 1)."""
-        column = np.array([decision])
-        rare, excess = self.rare, self.excess
-        return Weights(
-            self.log[:, column],
-            self.mask[:, column],
-            None if rare is None else rare[:, column],
-            None if excess is None else excess[:, column],
-        )
+        return self._column(self.log[:, [decision]], decision)
+
+    def _column(self, log: Array, decision: int) -> Weights:
+        rare = None if self.rare is None else self.rare[:, [decision]]
+        excess = None if self.excess is None else self.excess[:, [decision]]
+        return Weights(log, self.mask[:, [decision]], rare, excess)
 
     def rows(self, index: npt.NDArray[np.int64] | Mask) -> Weights:
         """The weights of some of the stays."""
         rare, excess = self.rare, self.excess
         return replace(
             self,
-            log=self.log[index],
+            source=self.log[index],
             mask=self.mask[index],
             rare=None if rare is None else rare[index],
             excess=None if excess is None else excess[index],
@@ -62,21 +69,23 @@ class Weights:
 
         Kish (1965): the number of equally weighted stays that would be as informative.
         """
-        scaled = by_cluster(scale(self.log)[0], cluster)
-        squares = (scaled**2).sum(0)
-        return np.asarray(np.divide(scaled.sum(0) ** 2, squares, out=np.zeros(len(squares)), where=squares > 0))
+        return self._sums(cluster).effective_sample_size()
 
     def mean(self) -> Array:
         """Mean weight at each decision time (T,): 1 in expectation under a right behaviour policy."""
-        scaled, shift = scale(self.log)
         with np.errstate(over="ignore"):
-            return np.asarray(scaled.mean(0) * np.exp(shift))
+            return np.asarray(self._own.total / len(self.mask) * np.exp(self._own.shift))
 
     def largest_share(self, cluster: Cluster | None = None) -> Array:
         """Share of all weight at each decision time (T,) held by one stay, or cluster; 1 where none is left."""
-        scaled = by_cluster(scale(self.log)[0], cluster)
-        total = scaled.sum(0)
-        return np.asarray(np.divide(scaled.max(0), total, out=np.ones(len(total)), where=total > 0))
+        return self._sums(cluster).largest_share()
+
+    @cached_property
+    def _own(self) -> Sums:
+        return Sums.of(self.log, None)
+
+    def _sums(self, cluster: Cluster | None) -> Sums:
+        return self._own if alone(cluster) else Sums.of(self.log, cluster)
 
     @property
     def rare_share(self) -> float | None:
@@ -89,27 +98,62 @@ class Weights:
         return None if self.excess is None else float(self.excess.sum() / max(1, self.mask.sum()))
 
 
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What the weights of each decision time add up to, all divided by the largest weight of a stay."""
+
+    total: Array  # (T,)
+    squares: Array  # (T,) of clusters
+    largest: Array  # (T,) of clusters
+    shift: Array  # (T,) logarithm of the divisor
+
+    @classmethod
+    def of(cls, log: Array, cluster: Cluster | None) -> Sums:
+        """The sums of weights (N, T) given as logarithms, by blocks unless clusters must be put together first."""
+        shift = divisor(log)
+        parts = (part for _, part in scaled(log, shift)) if alone(cluster) else [by_cluster(scale(log)[0], cluster)]
+        sums = [(part.sum(0), (part * part).sum(0), part.amax(0)) for part in map(torch.as_tensor, parts)]
+        total, squares, largest = (torch.stack(column) for column in zip(*sums, strict=True))
+        return cls(total.sum(0).numpy(), squares.sum(0).numpy(), largest.amax(0).numpy(), shift)
+
+    def effective_sample_size(self) -> Array:
+        """See `Weights`."""
+        return np.divide(self.total**2, self.squares, out=np.zeros(len(self.total)), where=self.squares > 0)
+
+    def largest_share(self) -> Array:
+        """See `Weights`."""
+        return np.divide(self.largest, self.total, out=np.ones(len(self.total)), where=self.total > 0)
+
+
+def divisor(log: Array) -> Array:
+    """Logarithm (T,) of the largest weight of each column of (N, T); 0 where no weight is left."""
+    return finite(np.maximum.reduce([torch.from_numpy(log[rows]).amax(0).numpy() for rows in blocks(*log.shape)]))
+
+
+def finite(top: Array) -> Array:
+    """The numbers, 0 for those that are not finite."""
+    return np.where(np.isfinite(top), top, 0.0)
+
+
+def scaled(log: Array, shift: Array) -> Iterator[tuple[slice, Array]]:
+    """Weights (N, T) divided by e^`shift` (T,), block after block (B, T)."""
+    given, less = torch.from_numpy(log), torch.from_numpy(shift)
+    for rows in blocks(*log.shape):
+        yield rows, torch.sub(given[rows], less).exp_().numpy()
+
+
 def scale(log: Array) -> tuple[Array, Array]:
     """Weights (N, T) divided by the largest of their column, and the logarithm (T,) of that divisor."""
-    top = log.max(0)
-    shift = np.where(np.isfinite(top), top, 0.0)
-    return np.exp(log - shift), shift
+    found, shift = np.empty(log.shape), divisor(log)
+    for rows, part in scaled(log, shift):
+        found[rows] = part
+    return found, shift
 
 
 def bounded(log: Array) -> tuple[Array, Array]:
     """Weights (N, T), and what stands for one beside them (N, 1): both are scaled down only where they overflow."""
-    shift = max(0.0, float(log.max()) - _LARGEST)
+    shift = max(0.0, float(log.max()) - float(np.log(LARGEST)))
     return np.exp(log - shift), np.full((len(log), 1), np.exp(-shift))
-
-
-def weighted_sums(log: Array, terms: Callable[[slice], Array]) -> tuple[Array, Array]:
-    """Sums over decisions of weight times term (N, 1), and what stands for one, as `bounded`; `terms` of some stays."""
-    shift = max(0.0, float(log.max()) - _LARGEST)
-    found = np.empty((len(log), 1))
-    for rows in blocks(len(log)):
-        weight = np.exp(log[rows] - shift) if shift else np.exp(log[rows])
-        found[rows, 0] = np.einsum("nt,nt->n", weight, terms(rows))
-    return found, np.full((len(log), 1), np.exp(-shift))
 
 
 def carried(log: Array, mask: Mask) -> Array:
