@@ -88,10 +88,10 @@ def _estimated(target: DiscretePolicy | Blend, own: Estimate, behaviors: _Behavi
     if not own.defined:
         return {}
     bench, held = behaviors.bench, behaviors.bench.held_out
-    returns = logged(held.reward, np.zeros(held.mask.shape), held.mask, bench.config.discount).reward.sum(1)
+    returns = logged(held.reward, np.zeros(held.mask.shape), held.mask, bench.config.discount).returns
     measured = _measures(returns, own.weights[0], bench.died)
     if bench.refits:
-        anew = [replace(own.weights[0], log=log) for log in behaviors.log_weights(target)]
+        anew = [replace(own.weights[0], source=log) for log in behaviors.log_weights(target)]
         measured = with_shifts(measured, [_measures(returns, weights, bench.died) for weights in anew])
     same = {name: getattr(own, name) for name in ("weights", "cluster", "gap", "unchecked")}
     alike = {name: replace(estimate, **same) for name, estimate in measured.items()}
