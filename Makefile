@@ -30,12 +30,14 @@ test-slow: $(STAMP)  ## the longer studies
 bench: $(STAMP)
 	$(BIN)/python -m posology.benchmarks
 
-study-ope: $(STAMP)  ## off-policy evaluation against known truth: resumable; ends with the tables of docs/off_policy.md
+study-ope: $(STAMP)  ## off-policy evaluation against known truth: resumable; writes the tables of docs/off_policy.md
 	$(BIN)/python -m posology.experiments.studies.coverage
 	$(BIN)/python -m posology.experiments.studies.calibration
 	$(BIN)/python -m posology.experiments.studies.accuracy
 	$(BIN)/python -m posology.experiments.studies.accuracy_summary
+	$(BIN)/python -m posology.experiments.studies.fitted_behavior
 	$(BIN)/python -m posology.experiments.studies.off_policy_page
+	$(BIN)/python -m posology.experiments.studies.fitted_behavior_page
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -125,6 +125,7 @@ class EvaluationConfig(_Frozen):
         "weighted_per_decision_importance_sampling",
     )
     critic: Literal["none", "linear", "network"] = "linear"  # adds fitted Q, doubly robust, MAGIC; checks the clinician
+    critic_sees: Literal["observations", "belief"] = "observations"  # or what the simulator infers from all of a course
     discount: Annotated[float, Field(gt=0, le=1)] = 1.0
     level: Share = 0.95
     draws: Count = 1000

@@ -44,6 +44,7 @@ class Bench:
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
     died: Array | None = None  # (N,) bool, of the held-out stays, within the horizon
     refits: tuple[DiscretePolicy, ...] = ()  # the behaviour policy, fitted to resampled patients
+    critic_sees: tuple[Tensor, Tensor] | None = None  # of held-out and training stays (N, T+1, F), not observations
     doses: Bench | None = None  # the same with treatments of continuous doses, where a policy gives those
 
     def of(self, actor: Actor | None) -> Bench:
@@ -88,7 +89,7 @@ def estimates_of(target: DiscretePolicy | Blend, bench: Bench) -> dict[str, Esti
         settings = CriticConfig(kind=config.critic)
         critic = fitted_q_evaluation(
             bench.held_out, target, discount=config.discount, train=bench.train, behavior=bench.behavior,
-            config=settings,
+            features=bench.critic_sees, config=settings,
         )  # fmt: skip
         q, v = critic.q, critic.v
         names += [name for name in WITH_CRITIC if name not in names]

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from ..contracts import DIED, Clinician, Treatment
 from ..envs import decisions
@@ -72,6 +73,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | N
         reward_range=reward_of(config, task.spec, task.horizon * task.interval).meaning.bounds,
         seed=FIRST_SIMULATED + config.seed * 10**9,
         train=learned.train,
+        critic_sees=_believed(config, cohort, learned),
         refits=learned.refits,
         died=((held_out.outcome == DIED) & (held_out.length <= task.horizon)).numpy(),
         observed=learned.observed,
@@ -95,6 +97,15 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | N
     external = external_stage(config, run, cohort, learned, simulator)
     found = judged_stage(config, run, learned, everyone, bench)
     return assemble(config, run, cohort, learned, bench, found, simulator, external)
+
+
+def _believed(config: ExperimentConfig, cohort: Cohort, learned: Learned) -> tuple[Tensor, Tensor] | None:
+    """What the simulator infers (N, T+1, Q) at every state of held-out and training stays; None: critics see those."""
+    if config.evaluation.critic_sees == "observations":
+        return None
+    steps = learned.simulator.horizon + 1
+    held_out, train = (learned.patient.assimilate(cohort.splits[part])[:, :steps] for part in ("held_out", "train"))
+    return held_out, train
 
 
 def _with_doses(bench: Bench, config: ExperimentConfig, cohort: Cohort, learned: Learned, known: Known | None) -> Bench:

@@ -13,11 +13,14 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from ...evaluation.off_policy.verdict import ORDER
 from ...evaluation.selection import rank_correlations, regret
 from ..stages import write_text
+from .accuracy import USUAL
 from .coverage import FOLDER
 
 Row = dict[str, Any]
+WEIGHTED = ("weighted_importance_sampling", "weighted_doubly_robust")
 
 
 def rows_of(folder: Path) -> list[Row]:
@@ -26,7 +29,7 @@ def rows_of(folder: Path) -> list[Row]:
     for path in sorted((folder / "accuracy").glob("*.json")):
         content = json.loads(path.read_text())
         if "cell" in content:
-            cell = {k: content["cell"].get(k, False) for k in ("environment", "stays", "hidden", "repeat", "light")}
+            cell = {k: content["cell"][k] for k in ("environment", "stays", "hidden", "repeat")}
             found += [{**row, **cell} for row in content["rows"]]
     if not found:
         raise FileNotFoundError(f"{folder}: expected cells of the accuracy study; run `make study-ope` first")
@@ -86,29 +89,43 @@ def selection(rows: Sequence[Row]) -> dict[str, float]:
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """All that the page tells."""
     judged = [row for row in rows if row["hidden"] == 0]
-    plain = [row for row in judged if row["behavior"] in ("true", "logistic") and not row["light"]]
-    many = [row for row in judged if row["light"]]
+    plain = [row for row in judged if row["behavior"] in USUAL]
+    mixed = [row for row in rows if row["stays"] == 2000 and row["repeat"] == 0]
     return {
         "cells": len(grouped(rows, "environment", "stays", "hidden", "repeat")),
         "policies": {env: len({r["policy"] for r in some}) for (env,), some in grouped(rows, "environment").items()},
         "by size": _each(typical_error, plain, "environment", "estimator", "behavior", "stays", "blend"),
         "by behaviour": _each(
-            typical_error, [r for r in judged if r["stays"] == 2000 and r["repeat"] == 0 and not r["light"]],
-            "environment", "estimator", "behavior", "blend",
+            typical_error, [r for r in mixed if r["hidden"] == 0], "environment", "estimator", "behavior"
         ),
         "by confounding": _each(
-            typical_error, [r for r in rows if r["stays"] == 2000 and r["behavior"] in ("true", "logistic")],
-            "environment", "estimator", "behavior", "hidden",
+            typical_error,
+            [r for r in mixed if r["behavior"] in USUAL],
+            "environment",
+            "estimator",
+            "behavior",
+            "hidden",
         ),
-        "verdicts": _each(verdicts, many, "environment", "estimator", "behavior"),
-        "verdicts together": _each(verdicts, many, "behavior", "blend"),
-        "blends": _each(
-            typical_error, [r for r in judged if r["blend"] and r["estimator"] == "weighted_importance_sampling"
-                            and r["behavior"] in ("true", "logistic")],
-            "environment", "behavior", "stays", "verdict",
-        ),
+        "verdicts": _each(verdicts, plain, "environment", "estimator", "behavior"),
+        "blends": _each(_blend, [_shared(r) for r in plain if r["blend"]], "environment", "share", "behavior"),
         "selection": _each(selection, [r for r in plain if not r["blend"]], "environment", "estimator"),
     }  # fmt: skip
+
+
+def _shared(row: Row) -> Row:
+    """With the share of a blend, which its name begins with."""
+    return {**row, "share": row["policy"].split("%")[0]}
+
+
+def _blend(rows: Sequence[Row]) -> dict[str, Any]:
+    """Of blends of one size: errors of weighted importance sampling and of its doubly robust form, and verdicts."""
+    by = {name: [r for r in rows if r["estimator"] == name] for name in WEIGHTED}
+    labels = [r["verdict"] for r in by[WEIGHTED[0]]]
+    return {
+        **{name: typical_error(some)["rmse"] for name, some in by.items()},
+        **{label: labels.count(label) / len(labels) for label in ORDER},
+        "estimates": len(labels),
+    }
 
 
 def _each(measure: Callable[[Sequence[Row]], dict[str, Any]], rows: Sequence[Row], *keys: str) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ TRIED = {
     "largest_share": (0.02, 0.03, 0.05, 0.10, 0.20),
     "mean_weight": (1.05, 1.10, 1.25, 1.50, 2.0),
 }
+FORMER = (100.0, 0.05, 1.25)  # the limits that the design starts from
 GOAL = 0.91  # one point in hand for the third problem
 _FEWEST = 50  # cohorts of one problem and size from which a coverage is looked at
 
@@ -125,15 +126,14 @@ def summary(folder: Path) -> dict[str, object]:
     first = [one for one in cohorts if one.problem in CHOSEN_ON]
     third = [one for one in cohorts if one.problem in CONFIRMED_ON]
     supported = (limits.effective_sample_size[0], limits.largest_share[0], limits.mean_weight[0])
-    former = (100.0, 0.05, 1.25)
     return {
         "chosen": choose(first),
         "in_use": supported,
         "least_coverage": {
             "chosen on": least_coverage(first, supported),
             "confirmed on": least_coverage(third, supported),
-            "starting limits, chosen on": least_coverage(first, former),
-            "starting limits, confirmed on": least_coverage(third, former),
+            "starting limits, chosen on": least_coverage(first, FORMER),
+            "starting limits, confirmed on": least_coverage(third, FORMER),
         },
         "all": table(cohorts, limits),
         "confirmed": table(third, limits),

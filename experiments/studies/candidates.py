@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...agents.baselines import most_frequent, no_treatment, random_policy
 from ...agents.categorical import draw, log_prob_of, renormalised
-from ...contracts import Blend, Clinician, Decisions, DiscretePolicy, Spec
+from ...contracts import Blend, Clinician, Decisions, DiscretePolicy, Drug, Spec
 from ...trajectories.levels import levels_of_action
 
 Target = DiscretePolicy | Blend
@@ -55,11 +55,26 @@ def candidates(spec: Spec, fitted: DiscretePolicy, logged: Decisions, clinician:
         "sharpened": Tilted(fitted, torch.zeros(actions), power=4.0),
     }
     for number, drug in enumerate(spec.drugs):
-        for shift in SHIFTS if len(spec.drugs) > 1 else sorted({*SHIFTS, *(x / 2 for x in SHIFTS)}):
-            name = f"{'more' if shift > 0 else 'less'} {drug.name} {abs(shift):g}"
+        for shift in _shifts(spec):
+            name = _tilt(shift, drug)
             found[name] = Tilted(fitted, shift * levels[:, number] / levels[:, number].max())
     for name in ("random", "none", "sharpened"):
         policy = found[name]
         assert isinstance(policy, DiscretePolicy)
         found |= {f"{share:.0%} {name}": Blend(policy, clinician, share) for share in SHARES}
     return found
+
+
+def mildest(spec: Spec) -> list[str]:
+    """Names of the candidates that give a little less, or a little more, of one drug."""
+    least = min(map(abs, _shifts(spec)))
+    return [_tilt(shift, drug) for drug in spec.drugs for shift in (-least, least)]
+
+
+def _shifts(spec: Spec) -> list[float]:
+    """Twice as many where there is one drug only."""
+    return sorted(SHIFTS if len(spec.drugs) > 1 else {*SHIFTS, *(x / 2 for x in SHIFTS)})
+
+
+def _tilt(shift: float, drug: Drug) -> str:
+    return f"{'more' if shift > 0 else 'less'} {drug.name} {abs(shift):g}"

@@ -24,6 +24,7 @@ from ...evaluation.off_policy.intervals import Bounds, bias_corrected, delta, no
 from ...evaluation.off_policy.logged import Array
 from ...evaluation.off_policy.resampling import leave_one_out, replicates
 from ...evaluation.off_policy.weights import Weights
+from .cell_files import JOBS, fill
 from .problems import PROBLEMS, Cohort, Range
 
 FOLDER = Path("runs/study-ope")
@@ -112,20 +113,28 @@ def _diagnostics(weights: Weights) -> dict[str, Array]:
     }
 
 
+def write_cell(path: Path, problem: str, far: float, stays: int, count: int) -> None:
+    """One cell's file."""
+    partial = path.with_suffix(".part")
+    save_file(run_cell(problem, far, stays, count), partial)
+    partial.replace(path)
+
+
 def main(
     out: Annotated[Path, typer.Option(help="folder of the study")] = FOLDER,
     replicates: Annotated[int, typer.Option(min=1, help="cohorts in each cell")] = REPLICATES,
     largest: Annotated[int, typer.Option(help="stays at most")] = SIZES[-1],
+    jobs: Annotated[int, typer.Option(min=1, help="processes")] = JOBS,
 ) -> None:
     """Draw the cohorts of every cell that is not there yet."""
-    (out / "coverage").mkdir(parents=True, exist_ok=True)
-    for stays, problem in itertools.product((n for n in SIZES if n <= largest), PROBLEMS):
-        for far in PROBLEMS[problem].distances:
-            path = cell_path(out, problem, far, stays)
-            if not path.is_file():
-                partial = path.with_suffix(".part")
-                save_file(run_cell(problem, far, stays, replicates), partial)
-                partial.replace(path)
+    cells = [
+        (problem, far, stays)
+        for stays, problem in itertools.product(sorted(SIZES, reverse=True), PROBLEMS)  # the longest first
+        for far in PROBLEMS[problem].distances
+        if stays <= largest
+    ]
+    todo = {cell_path(out, *cell): (*cell, replicates) for cell in cells}
+    fill(write_cell, todo, jobs=jobs, title="coverage of intervals")
 
 
 def load_cell(folder: Path, problem: str, far: float, stays: int) -> dict[str, Array]:

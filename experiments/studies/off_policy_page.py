@@ -1,7 +1,7 @@
 """Figures and tables of `docs/off_policy.md`: `python -m posology.experiments.studies.off_policy_page`.
 
 Reads the cells of the coverage and accuracy studies, draws `docs/figures/coverage.png` and `docs/figures/accuracy.png`,
-and prints the page's tables as Markdown.
+and puts the tables into the page.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ...evaluation.off_policy import Thresholds
-from .accuracy_summary import Row, rows_of, summary
-from .calibration import Cohorts, load, table
-from .coverage import FOLDER, NAMES
+from ...evaluation.off_policy.verdict import ORDER
+from ..stages import write_text
+from . import markdown
+from .accuracy_summary import WEIGHTED, Row, rows_of, summary
+from .calibration import CHOSEN_ON, CONFIRMED_ON, FORMER, Cohorts, choose, least_coverage, load, table
+from .coverage import FOLDER, NAMES, SIZES
+from .patient_pages import put_block
 
-FIGURES = Path("docs/figures")
+COMMAND = "python -m posology.experiments.studies.off_policy_page"
 SHORT = {
     "importance_sampling": "IS",
     "per_decision_importance_sampling": "per-decision IS",
@@ -101,13 +105,13 @@ def draw_accuracy(rows: Sequence[Row], path: Path) -> None:
     figure, axes = plt.subplots(2, len(environments), figsize=(10.5, 5.6), sharey=True, layout="constrained",
                                 squeeze=False)  # fmt: skip
     names = list(SHORT)
-    colors = {"true": "#0072B2", "logistic": "#D55E00"}
+    colors = {"true": "#0072B2", "network": "#D55E00"}
     for (i, blend), (j, environment) in ((a, b) for a in enumerate((True, False)) for b in enumerate(environments)):
         axis = axes[i, j]
         some = [r for r in found if r["environment"] == environment and r["blend"] == blend]
         sizes = sorted({r["stays"] for r in some})
         for row in some:
-            y = names.index(row["estimator"]) + (0.18 if row["behavior"] == "logistic" else -0.18)
+            y = names.index(row["estimator"]) + (0.18 if row["behavior"] == "network" else -0.18)
             far = min(max(row["rmse"], 2e-3), 3.0)
             axis.scatter(far, y, s=10 + 22 * sizes.index(row["stays"]), color=colors[row["behavior"]], alpha=0.75,
                          marker=">" if row["rmse"] > 3 else "o", lw=0)  # fmt: skip
@@ -129,72 +133,80 @@ def draw_accuracy(rows: Sequence[Row], path: Path) -> None:
     plt.close(figure)
 
 
-def tables(cohorts: Sequence[Cohorts], rows: Sequence[Row]) -> str:
-    """The page's tables as Markdown."""
+def tables(cohorts: Sequence[Cohorts], rows: Sequence[Row]) -> dict[str, str]:
+    """The page's tables as Markdown, by the name of their block."""
     found = summary(rows)
-    parts = ["### Coverage", _coverage_table(cohorts), "### Verdicts", _verdict_table(found["verdicts together"])]
-    parts += ["### Behaviour", _error_table(found["by behaviour"], "behavior")]
-    parts += ["### Confounding", _error_table(found["by confounding"], "hidden")]
-    parts += ["### Selection", _selection_table(found["selection"])]
-    return "\n\n".join(parts)
+    return {
+        "coverage": _coverage_table(cohorts),
+        "thresholds": _threshold_table(cohorts),
+        "by behaviour": _error_table(found["by behaviour"], "behavior"),
+        "by confounding": _error_table(found["by confounding"], "hidden"),
+        "blends": _blend_table(found["blends"]),
+        "selection": _selection_table(found["selection"]),
+    }
+
+
+def _threshold_table(cohorts: Sequence[Cohorts]) -> str:
+    """What limits of size, share and mean weight give on the problems they were chosen on, and on the third."""
+    limits = Thresholds()
+    tried = {
+        "in use": (limits.effective_sample_size[0], limits.largest_share[0], limits.mean_weight[0]),
+        "what the search gives": choose([one for one in cohorts if one.problem in CHOSEN_ON]),
+        "starting point": FORMER,
+    }
+    groups = [[one for one in cohorts if one.problem in names] for names in (CHOSEN_ON, CONFIRMED_ON)]
+    heads = ["limits", "patients", "largest share", "mean weight within", "two problems: least coverage", "supported"]
+    lines = []
+    for name, (size, share, mean) in tried.items():
+        found = [least_coverage(group, (size, share, mean)) for group in groups]
+        cells = [cell for least, kept in found for cell in (f"{least:.3f}", f"{kept:.0%}")]
+        lines.append([name, f"{size:g}", f"{share:.0%}", f"{mean:.2f}", *cells])
+    return markdown.table([*heads, "third problem: least coverage", "supported"], lines)
 
 
 def _coverage_table(cohorts: Sequence[Cohorts]) -> str:
-    lines = ["| estimator | method | " + " | ".join(f"{n:,}: S / W / N" for n in (100, 1000, 10_000)) + " |",
-             "|---|---|" + "---|" * 3]  # fmt: skip
     found = table(cohorts, Thresholds())
     key = {(r["estimator"], r["method"], r["stays"], r["verdict"]): r for r in found}
+    lines = []
     for name, method in dict.fromkeys((r["estimator"], r["method"]) for r in found):
-        cells = []
-        for stays in (100, 1000, 10_000):
-            trio = [key.get((name, method, stays, label)) for label in ("supported", "weak", "not evaluable")]
-            cells.append(" / ".join(_coverage(r) for r in trio))
-        lines.append(f"| {SHORT[str(name)]} | {str(method).replace('_', ' ')} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        trios = [[key.get((name, method, stays, label)) for label in ORDER] for stays in SIZES]
+        lines.append([SHORT[str(name)], method.replace("_", " "), *(" / ".join(map(_coverage, t)) for t in trios)])
+    return markdown.table(["estimator", "method", *(f"{n:,}: S / W / N" for n in SIZES)], lines, words=2)
 
 
 def _coverage(row: dict[str, Any] | None) -> str:
     return "–" if row is None or row["cohorts"] < 50 else f"{row['coverage']:.2f}"
 
 
-def _verdict_table(found: Sequence[dict[str, Any]]) -> str:
-    lines = [
-        "| propensities | policies | verdict | estimates | intervals that missed | RMSE |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in sorted(found, key=lambda r: (r["behavior"] != "true", not r["blend"])):
-        for label in ("supported", "weak", "not evaluable"):
-            if label in row:
-                v = row[label]
-                kind = "blends" if row["blend"] else "whole"
-                lines.append(
-                    f"| {row['behavior']} | {kind} | {label} | {v['estimates']:,} | {v['missed']:.0%} | {_error(v)} |"
-                )
-    return "\n".join(lines)
-
-
 def _error_table(found: Sequence[dict[str, Any]], by: str) -> str:
     names = ["behavior"] if by == "behavior" else ["behavior", by]
     heads = list(dict.fromkeys((r["environment"], *(str(r[k]) for k in names)) for r in found))
-    lines = ["| estimator | " + " | ".join(", ".join(h) for h in heads) + " |", "|---|" + "---|" * len(heads)]
-    for name in SHORT:
-        cells = []
-        for head in heads:
-            some = [r for r in found if r["estimator"] == name and r["environment"] == head[0]
-                    and all(str(r[k]) == h for k, h in zip(names, head[1:], strict=True))]  # fmt: skip
-            squares = [r["rmse"] ** 2 * r["estimates"] for r in some]
-            total = sum(r["estimates"] for r in some)
-            cells.append(_error({"rmse": float(np.sqrt(sum(squares) / total))}) if total else "–")
-        lines.append(f"| {SHORT[name]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    key = {(r["estimator"], r["environment"], *(str(r[k]) for k in names)): r for r in found}
+    lines = [[SHORT[n], *(_error(r) if (r := key.get((n, *h))) else "–" for h in heads)] for n in SHORT]
+    return markdown.table(["estimator", *(", ".join(head) for head in heads)], lines)
+
+
+def _blend_table(found: Sequence[dict[str, Any]]) -> str:
+    heads = ["environment", "propensities", "share", *(f"{SHORT[name]}, RMSE" for name in WEIGHTED), *ORDER]
+    lines = []
+    for row in sorted(found, key=lambda r: (r["environment"], r["behavior"] != "true", int(r["share"]))):
+        errors, labels = [_error({"rmse": row[name]}) for name in WEIGHTED], [f"{row[label]:.0%}" for label in ORDER]
+        lines.append([row["environment"], row["behavior"], f"{row['share']} %", *errors, *labels])
+    return markdown.table(heads, lines, words=2)
 
 
 def _selection_table(found: Sequence[dict[str, Any]]) -> str:
-    lines = ["| environment | score | Spearman | regret at 1 | regret at 3 |", "|---|---|---|---|---|"]
-    for row in found:
-        numbers = (f"{row['spearman']:.2f}", f"{row['regret']:.3f}", f"{row['regret at 3']:.3f}")
-        lines.append("| " + " | ".join((row["environment"], SHORT[row["estimator"]], *numbers)) + " |")
-    return "\n".join(lines)
+    lines = [
+        [
+            r["environment"],
+            SHORT[r["estimator"]],
+            f"{r['spearman']:.2f}",
+            f"{r['regret']:.3f}",
+            f"{r['regret at 3']:.3f}",
+        ]
+        for r in found
+    ]
+    return markdown.table(["environment", "score", "Spearman", "regret at 1", "regret at 3"], lines, words=2)
 
 
 def _error(row: dict[str, Any]) -> str:
@@ -203,14 +215,18 @@ def _error(row: dict[str, Any]) -> str:
 
 def main(
     out: Annotated[Path, typer.Option(help="folder of the studies")] = FOLDER,
-    figures: Annotated[Path, typer.Option(help="where the figures go")] = FIGURES,
+    docs: Annotated[Path, typer.Option(help="folder of the documentation")] = Path("docs"),
 ) -> None:
-    """Draw the figures and print the tables."""
+    """Draw the figures and put the tables into the page."""
+    figures, page = docs / "figures", docs / "off_policy.md"
     figures.mkdir(parents=True, exist_ok=True)
     cohorts, rows = load(out), rows_of(out)
     draw_coverage(cohorts, figures / "coverage.png")
     draw_accuracy(rows, figures / "accuracy.png")
-    typer.echo(tables(cohorts, rows))
+    text = page.read_text(encoding="utf-8") if page.is_file() else "# Off-policy evaluation\n"
+    for block, body in tables(cohorts, rows).items():
+        text = put_block(text, block, "", body, command=COMMAND)
+    write_text(page, text)
 
 
 if __name__ == "__main__":

@@ -54,3 +54,18 @@ def test_a_critic_adds_its_estimates_and_ranks_what_is_kept(small_run, small_con
     choice = choose(copy)
     critics = [row.critic for row in choice.ranked]
     assert None not in critics and critics == sorted(critics, reverse=True)
+
+
+def test_a_critic_that_sees_what_the_simulator_infers_says_something_else(small_run, small_config, quiet, tmp_path):
+    """Weights do not change with what the critic sees; its own value does."""
+    found = []
+    for sees in ("observations", "belief"):
+        evaluation = small_config.evaluation.model_copy(update={"critic": "linear", "critic_sees": sees})
+        config = small_config.model_copy(update={"evaluation": evaluation})
+        copy = tmp_path / f"{config.name}-{config.hash}"
+        shutil.copytree(small_run[1], copy)
+        run_experiment(config, tmp_path, console=quiet)
+        found.append(load_report(copy).policies["ppo"].estimates)
+    one, other = found
+    assert one["weighted_importance_sampling"].value == pytest.approx(other["weighted_importance_sampling"].value)
+    assert one["direct_method"].value != pytest.approx(other["direct_method"].value, abs=1e-4)
