@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .figures import Axis, axis
 
-_WIDTH, _HEIGHT = 460, 280
+_WIDTH, _HEIGHT = 484, 280
 _LEFT, _TOP, _RIGHT, _BOTTOM = 64.0, 14.0, 372.0, 232.0
 _NAMED = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0)  # factors with a label
 _APART = 14.0  # of labels at the right end

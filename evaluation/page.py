@@ -10,6 +10,7 @@ from . import checklist
 from .charts import calibration
 from .duration import duration
 from .limits import limits
+from .page_agreement import agreement_rows, agreement_text
 from .page_cohort import HIDDEN_NOTE, anything_hidden, flow_rows, outcomes, unknown_outcomes
 from .page_external import transfer_figure
 from .page_fidelity import fidelity_table
@@ -84,6 +85,8 @@ def page(report: Report) -> str:
         "comparison_figure": comparison_figure(report.simulator.comparisons),
         "tree_table": tree_table(report),
         "doubts": doubts(report),
+        "agreement_rows": agreement_rows(report),
+        "agreement_text": agreement_text(report),
         "heat_maps": main,
         "heat_differences": differences,
         "more_heat_maps": rest,

@@ -15,6 +15,7 @@ from .report_cohort import CheckResult, Cohort, DrugSummary, FeatureSummary, Flo
 from .report_details import DoseLevel, ExternalReport, Fact, SubgroupReport, TaskReport
 from .report_distribution import DistributionReport, Estimated, Measure
 from .report_parts import (
+    SIMULATED,
     ActionCalibration,
     BehaviorReport,
     Bin,
@@ -45,6 +46,7 @@ from .report_weights import ExpectedReport
 
 __all__ = [
     "REPORT_FILE",
+    "SIMULATED",
     "SCHEMA_VERSION",
     "ActionCalibration",
     "BehaviorReport",

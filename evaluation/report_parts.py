@@ -23,6 +23,7 @@ def _finite(value: Any) -> Any:
 
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
+SIMULATED = "simulated_direct_method"  # the estimate that is the learned simulator's own word
 Count = int | None  # of people, stays or events; None: under ten, or telling of a count that is (`small_cells`)
 
 
@@ -121,6 +122,7 @@ class EstimateReport(Frozen):
     weighted_stays: Count = None  # stays that keep any weight at the end
     effective_sample_sizes: tuple[Number, ...] = ()  # at each decision time
     verdicts: tuple[Verdict, ...] = ()  # of each decision time on its own
+    simulator_gap: Interval | None = None  # what the simulator says of the same patients, minus this; paired
 
 
 class ConstraintReport(Frozen):

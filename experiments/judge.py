@@ -9,19 +9,20 @@ import numpy as np
 from torch import Tensor
 
 from ..agents.support import unsupported_share
-from ..contracts import Blend, Decisions, DiscretePolicy, Progress, Treatment, silent
+from ..contracts import Blend, Decisions, DiscretePolicy, PatientState, Progress, Treatment, silent
 from ..evaluation import Estimate, estimate
 from ..evaluation.anchored import anchored
 from ..evaluation.heatmap import heat_map
 from ..evaluation.off_policy import CriticConfig, bootstrap_intervals, fitted_q_evaluation
 from ..evaluation.off_policy.logged import Array
-from ..evaluation.report import ConstraintReport, EstimateReport, Interval, PolicyReport
+from ..evaluation.report import SIMULATED, ConstraintReport, EstimateReport, Interval, PolicyReport
 from ..evaluation.safety import ViolationRate, rates_of_counts, violation_rates
 from ..evaluation.tail_risk import worst_mean
 from ..evaluation.true_value import Value, mean_interval, rollout_value, value_difference
 from .config import EvaluationConfig
 from .judged import Actor, Judged
 from .learners import acts_by
+from .simulated_estimate import simulated_estimate
 
 WITH_CRITIC = ("direct_method", "doubly_robust", "weighted_doubly_robust", "magic")
 
@@ -42,6 +43,7 @@ class Bench:
     second: Treatment | None = None  # a simulator in which no policy was trained
     observed: Array | None = None  # (N,) returns of the stays learned from, to which its word is tied
     shaped: Treatment | None = None  # the simulator with the reward that policies learned by, where it was shaped
+    first: PatientState | None = None  # first states of the held-out stays, as the simulator takes them up
     died: Array | None = None  # (N,) bool, of the held-out stays, within the horizon
     refits: tuple[DiscretePolicy, ...] = ()  # the behaviour policy, fitted to resampled patients
     critic_sees: tuple[Tensor, Tensor] | None = None  # of held-out and training stays (N, T+1, F), not observations
@@ -69,7 +71,7 @@ def judge(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> 
     for number, one in enumerate(everyone):
         progress(number / len(everyone), one.label)
         if one.target is not None:
-            found.estimates[one.name] = estimates_of(one.target, bench)
+            found.estimates[one.name] = estimates_of(one.target, bench) | _simulated(one, bench)
         claimed = _value(bench.of(one.simulated).simulator, one.simulated, bench, bench.config.simulator_stays)
         true = _value(bench.of(one.true).truth, one.true, bench, bench.config.true_stays)
         if true is not None:
@@ -96,6 +98,15 @@ def estimates_of(target: DiscretePolicy | Blend, bench: Bench) -> dict[str, Esti
     return estimate(
         bench.held_out, target, bench.behavior, names, discount=config.discount, q=q, v=v, refits=bench.refits
     )
+
+
+def _simulated(one: Judged, bench: Bench) -> dict[str, Estimate]:
+    """The simulator's own word on the held-out patients, as one more estimate."""
+    if one.simulated is None or bench.first is None:
+        return {}
+    place, discount = bench.of(one.simulated).simulator, bench.config.discount
+    told = simulated_estimate(place, one.simulated, bench.first, bench.held_out, discount=discount, seed=bench.seed)
+    return {SIMULATED: told}
 
 
 def value_in(treatment: Treatment | None, actor: Actor, bench: Bench, stays: int) -> float | None:
@@ -165,6 +176,9 @@ def estimate_reports(
     bounds = bootstrap_intervals(estimates, config.level, draws=config.draws)
     gaps = {name: e.minus(clinician[name]) for name, e in estimates.items() if clinician and e is not clinician[name]}
     gap_bounds = bootstrap_intervals(gaps, config.level, draws=config.draws) if gaps else {}
+    own = estimates.get(SIMULATED)
+    apart = {} if own is None else {name: own.minus(e) for name, e in estimates.items() if e is not own}
+    apart_bounds = bootstrap_intervals(apart, config.level, draws=config.draws) if apart else {}
     reports = {}
     for name, e in estimates.items():
         low, high = bounds[name]
@@ -179,16 +193,20 @@ def estimate_reports(
             verdict=judged.label,
             max_weight_share=e.max_weight_share,
             reasons=judged.reasons,
-            difference=None
-            if gap is None
-            else Interval(value=gap.value, low=gap_bounds[name][0], high=gap_bounds[name][1]),
+            difference=_between(gap, gap_bounds.get(name)),
             error=None if true is None else e.value - true.value,
             covered=None if true is None else low <= true.value <= high,
             weighted_stays=weighted_stays(e),
             effective_sample_sizes=tuple(map(float, e.effective_sample_sizes)),
             verdicts=tuple(verdict.label for verdict in e.judged_by_decision()),
+            simulator_gap=_between(apart.get(name), apart_bounds.get(name)),
         )
     return reports
+
+
+def _between(gap: Estimate | None, bounds: tuple[float, float] | None) -> Interval | None:
+    """A difference of estimates with its interval."""
+    return None if gap is None or bounds is None else Interval(value=gap.value, low=bounds[0], high=bounds[1])
 
 
 def weighted_stays(estimate: Estimate) -> int | None:

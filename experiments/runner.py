@@ -28,6 +28,7 @@ from .learning import Learned, learn
 from .plan import plan_of
 from .reading import Cohort, read_cohort
 from .show_records import show_checks
+from .simulated_estimate import first_states
 from .sources import Rule, clinician, source, true_treatment
 from .stages import Run, write_text
 from .verdicts import judged_stage
@@ -75,6 +76,7 @@ def _report(config: ExperimentConfig, run: Run, cohort: Cohort, known: Known | N
         train=learned.train,
         critic_sees=_believed(config, cohort, learned),
         refits=learned.refits,
+        first=first_states(learned.patient, held_out),
         died=((held_out.outcome == DIED) & (held_out.length <= task.horizon)).numpy(),
         observed=learned.observed,
         second=None if learned.second is None else simulator_of(config, task, learned.second),

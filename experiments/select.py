@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ..evaluation.off_policy.resampling import by_cluster, replicates, shifted
 from ..evaluation.off_policy.statistic import Ratios
-from ..evaluation.report import Report, load_report
+from ..evaluation.report import SIMULATED, Report, load_report
 from ..evaluation.run_arrays import RunArrays, load_arrays
 from ..evaluation.selection import Risk, risks, two_stage
 from .stages import write_text
@@ -33,6 +33,7 @@ class Ranked:
     low: float | None
     high: float | None
     critic: float | None  # fitted Q evaluation, where the run has it: ranks those that are kept
+    simulated: float | None  # the learned simulator's word on the same patients, beside them and no judge of them
     risk: Risk
 
 
@@ -83,6 +84,7 @@ def choose(folder: Path, *, estimator: str | None = None, keep: int | None = Non
                 low=None if gap is None else gap.low,
                 high=None if gap is None else gap.high,
                 critic=None if np.isnan(critics[index]) else critics[index],
+                simulated=None if (told := policy.estimates.get(SIMULATED)) is None else told.value,
                 risk=at_risk[index],
             )
         )
@@ -93,7 +95,9 @@ def show(choice: Choice, console: Console) -> None:
     """Print the ranking as a table, and who was left out."""
     table = Table(title=f"{choice.run}: candidates by {choice.estimator}", title_justify="left", box=None)
     critic = any(row.critic is not None for row in choice.ranked)
-    columns = ["rank", "policy", "verdict", "estimate", *(["fitted Q"] if critic else []), "against clinicians",
+    simulated = any(row.simulated is not None for row in choice.ranked)
+    others = [name for name, there in (("fitted Q", critic), ("simulator", simulated)) if there]
+    columns = ["rank", "policy", "verdict", "estimate", *others, "against clinicians",
                "risk: no better", "chance: best", "expected regret"]  # fmt: skip
     for column in columns:
         table.add_column(column, justify="left" if column in ("policy", "verdict") else "right")
@@ -105,6 +109,7 @@ def show(choice: Choice, console: Console) -> None:
             row.verdict,
             _number(row.value),
             *([_number(row.critic)] if critic else []),
+            *([_number(row.simulated)] if simulated else []),
             f"{_number(row.difference, '+')} ({between})",
             f"{row.risk.no_better:.0%}",
             f"{row.risk.best:.0%}",

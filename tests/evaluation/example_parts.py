@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from posology.evaluation.report import (
+    SIMULATED,
     BehaviorReport,
     CalibrationBin,
     ConstraintReport,
@@ -90,8 +91,8 @@ def estimate(value, half, ess, *, true=None, mean_weight=1.0, share=0.02):
     )
 
 
-def estimates(value, ess, true, seed):
-    """All four estimators around one value, the ordinary ones wider."""
+def estimates(value, ess, true, seed, claim):
+    """All four estimators around one value, the ordinary ones wider, and the simulator's own claim."""
     rng = np.random.default_rng(seed)
     out = {}
     for i, name in enumerate(ESTIMATORS):
@@ -104,7 +105,23 @@ def estimates(value, ess, true, seed):
             mean_weight=1.0 if ess > 300 else 0.86 if ess > 80 else 0.31,
             share=min(0.9, 6 / ess),
         )
-    return out
+    return {
+        **{n: e.model_copy(update={"simulator_gap": _gap(claim - e.value, 0.03)}) for n, e in out.items()},
+        SIMULATED: EstimateReport(
+            value=claim,
+            low=claim - 0.014,
+            high=claim + 0.014,
+            effective_sample_size=625,
+            mean_weight=1,
+            verdict="model-based",
+            reasons=("rests on a fitted model",),
+            difference=_gap(claim - 0.818, 0.009),
+        ),
+    }
+
+
+def _gap(value, half):
+    return Interval(value=value, low=value - half, high=value + half)
 
 
 def shares(fluid, pressor):
@@ -142,7 +159,7 @@ def policy(label, kind, *, claim, true, est, ess, action, rates, seed, agreement
     return PolicyReport(
         label=label,
         kind=kind,
-        estimates=estimates(est, ess, true, seed) if ess else {},
+        estimates=estimates(est, ess, true, seed, claim) if ess else {},
         simulator_value=claim and Interval(value=claim, low=claim - 0.008, high=claim + 0.008),
         true_value=true and Interval(value=true, low=true - 0.009, high=true + 0.009),
         true_difference=true and Interval(value=true - 0.812, low=true - 0.819, high=true - 0.805),

@@ -95,16 +95,16 @@ def test_structure_serves_readers_who_cannot_see_it(report):
 def test_an_estimate_that_is_not_evaluable_is_not_printed(examples):
     report = examples.known_truth()
     policy = report.policies["ppo"]
-    hidden = {
-        name: e.model_copy(update={"value": 0.98765, "low": 0.43434, "high": 0.56565, "error": 0.31313})
-        for name, e in policy.estimates.items()
-    }
-    assert {e.verdict for e in hidden.values()} == {"not evaluable"}
+    told = {"value": 0.98765, "low": 0.43434, "high": 0.56565, "error": 0.31313}
+    told["simulator_gap"] = Interval(value=0.22222, low=0.21212, high=0.23232)
+    weighted = {n: e for n, e in policy.estimates.items() if e.verdict == "not evaluable"}
+    assert len(weighted) == 4
+    hidden = {**policy.estimates, **{name: e.model_copy(update=told) for name, e in weighted.items()}}
     changed = report.model_copy(
         update={"policies": {**report.policies, "ppo": policy.model_copy(update={"estimates": hidden})}}
     )
     text = Outline(page(changed)).told
-    for digits in ("98.8", "43.4", "56.6", "31.3", "98765"):
+    for digits in ("98.8", "43.4", "56.6", "31.3", "22.2", "21.2", "98765"):
         assert digits not in text
     assert "0.98765" in changed.model_dump_json()
     shown = {name: e.model_copy(update={"verdict": "supported"}) for name, e in hidden.items()}
@@ -113,6 +113,7 @@ def test_an_estimate_that_is_not_evaluable_is_not_printed(examples):
     )
     text = Outline(page(changed)).told
     assert "98.8 %" in text and "43.4 to 56.6 %" in text and "+31.3" in text
+    assert "+22.2" in text and "+21.2 to +23.2" in text
 
 
 def test_what_is_shown_is_what_the_report_holds(examples):
@@ -214,6 +215,27 @@ def test_a_page_with_everything_on_it_stays_under_three_megabytes(examples):
     report = examples.known_truth()
     many = {f"{name}_{i}": p for i in range(4) for name, p in report.policies.items()}
     assert len(page(report.model_copy(update={"policies": many})).encode()) < 3e6
+
+
+def test_the_simulators_word_stands_beside_the_records_and_a_difference_is_named(examples, bare):
+    report = examples.known_truth()
+    told = Outline(page(report)).told
+    table = told[told.index("Simulator minus records") : told.index("Does a score keep")]
+    for policy in report.policies.values():
+        own = policy.estimates.get("simulated_direct_method")
+        assert own is None or f"{own.value * 100:.1f} %" in table
+    near = {}
+    for name, policy in report.policies.items():
+        far = Interval(value=0.05, low=0.01 if name == "blend_30" else -0.01, high=0.09)
+        near[name] = policy.model_copy(
+            update={
+                "estimates": {n: e.model_copy(update={"simulator_gap": far}) for n, e in policy.estimates.items()},
+            }
+        )
+    told = Outline(page(report.model_copy(update={"policies": near}))).told
+    assert "differ by more than chance for 1 of 3 policies: 30 % of PPO, penalty 2." in told
+    assert "nothing confirms what the simulator says" in Outline(page(examples.records())).told
+    assert "Do simulator and records agree?" not in Outline(page(bare)).told
 
 
 def test_how_strong_a_hidden_cause_would_have_to_be_is_told_where_there_is_a_number(examples, bare):

@@ -6,7 +6,10 @@ import json
 import pytest
 import torch
 from posology.evaluation.report import load_report
+from posology.experiments.select import choose
+from posology.experiments.simulated_estimate import first_states
 from posology.experiments.task_section import task_section
+from posology.patient_models.lstm import LSTMConfig, fit_lstm
 from posology.trajectories.save import load_trajectories
 from posology.trajectories.split import split
 from posology.trajectories.task_file import load_task
@@ -58,7 +61,8 @@ def test_groups_of_a_variable_make_up_the_held_out_patients(report, stays, small
 def test_estimates_carry_their_diagnostics(report):
     for policy in report.policies.values():
         weighing = [e for e in policy.estimates.values() if e.weighted_stays is not None]
-        assert len(weighing) >= len(policy.estimates) - 1, "only a simulator's word weighs no stays"
+        without = {n for n, e in policy.estimates.items() if e.weighted_stays is None and e.verdict == "model-based"}
+        assert without <= {"direct_method", "simulated_direct_method"}, "a critic and a simulator weigh no stays"
         for e in weighing:
             assert len(e.effective_sample_sizes) == 18
             assert e.effective_sample_sizes[-1] == pytest.approx(e.effective_sample_size)
@@ -148,3 +152,48 @@ def test_how_stays_differ_is_told_as_surely_as_the_value_itself(report):
         assert order.index(found.estimated["worst_tenth"].verdict) >= order.index(e.verdict)
         seen.add(e.verdict)
     assert len(seen) > 1
+
+
+def test_the_simulator_is_asked_about_the_held_out_patients_themselves(report):
+    """An estimate like the others: paired, ranked, model-based, and beside what the records say."""
+    clinician = report.policies["clinician"].estimates["simulated_direct_method"]
+    for policy in report.policies.values():
+        own = policy.estimates.get("simulated_direct_method")
+        assert (own is None) == (not policy.estimates)
+        if own is None:
+            continue
+        assert own.verdict == "model-based" and own.low <= own.value <= own.high and own.simulator_gap is None
+        assert own.error == pytest.approx(own.value - policy.true_value.value)
+        if policy.kind != "clinician":
+            assert own.difference.value == pytest.approx(own.value - clinician.value)
+        for e in policy.estimates.values():
+            if e.value is not None and e is not own:
+                assert e.simulator_gap.value == pytest.approx(own.value - e.value)
+                if e.verdict == "supported":
+                    assert e.simulator_gap.low <= e.simulator_gap.value <= e.simulator_gap.high
+    fitted = report.policies["fitted_clinician"].estimates["simulated_direct_method"]
+    assert fitted == clinician.model_copy(update={"difference": fitted.difference})
+    assert fitted.difference.value == fitted.difference.low == fitted.difference.high == 0
+    assert "simulated_direct_method" in {row.score for row in report.ranking}
+
+
+def test_a_course_opens_with_what_the_record_of_that_patient_opens_with(stays):
+    patient = fit_lstm(*(split(stays)[part] for part in ("train", "tuning")), LSTMConfig(members=2, hidden=4, epochs=1))
+    for few in (stays.rows(torch.arange(40)), stays.rows(torch.argsort(stays.length)[:20])):
+        first, whole = first_states(patient, few), patient.resume(few)
+        at = torch.arange(len(few)) * (few.mask.shape[1] + 1)
+        for name, value in vars(whole.rows(at)).items():
+            assert torch.equal(getattr(first, name), value), name
+        assert (first.outcome == 0).all() and (first.memory[:, 0] == -1).all() and (first.memory[:, 1:] == 0).all()
+
+
+def test_the_ranking_has_the_simulators_word_beside_the_records(small_run):
+    choice = choose(small_run[1])
+    report = load_report(small_run[1])
+    for row in choice.ranked:
+        assert row.simulated == report.policies[row.name].estimates["simulated_direct_method"].value
+    alone = choose(small_run[1], estimator="simulated_direct_method")
+    judged = [n for n, p in report.policies.items() if p.estimates and p.kind not in ("clinician", "behavior")]
+    assert {row.name for row in alone.ranked} == set(judged) and {row.verdict for row in alone.ranked} == {
+        "model-based"
+    }
