@@ -13,6 +13,7 @@ from .transitions import Transitions
 
 _UPDATES = 16  # at least, a round
 _PASSES = 3  # over the data, towards the observed returns, before the first round
+_ROWS = 1024  # judged at once: their activations stay in cache
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class NetworkCritic:
     @torch.no_grad()
     def __call__(self, obs: Tensor) -> Tensor:
         """Coefficients (M, A) float64."""
-        found: Tensor = self.network(self.scale.inputs(obs).float())
-        return found.double() * self.scale.unit + self.offset
+        found = torch.cat([self.network(self.scale.inputs(some).float()) for some in obs.split(_ROWS)])
+        return found.double().mul_(self.scale.unit).add_(self.offset)
 
 
 def fit_network(train: Transitions, tuning: Transitions, config: CriticConfig, length: int, seed: int) -> Fit:
@@ -59,21 +60,22 @@ class _Learner:
 
     def __init__(self, data: Transitions, scale: Scale, config: CriticConfig, random: torch.Generator) -> None:
         self._data, self._scale, self._config, self._random = data, scale, config, random
-        self._inputs, self._taken = scale.inputs(data.obs).float(), data.taken.float()
-        self._wanted = data.wanted.float()
+        self._inputs = torch.cat([scale.inputs(some).float() for some in data.obs.split(_ROWS)])
+        self._taken, self._wanted = data.taken.float(), data.wanted.float()
         self._action = data.taken.argmax(1, keepdim=True)  # of a discrete action: picked, not multiplied out
         sizes = (data.obs.shape[1], *config.hidden, data.taken.shape[1])
         self._network = _network(sizes, random)
         self._mean = copy.deepcopy(self._network)
         self._optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self._network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self._batch = max(1, min(config.batch_size, len(data) // _UPDATES))
 
     @torch.no_grad()
     def values(self) -> Tensor:
         """Value (M,) float64 of each state under the present weights: their running mean would lag behind."""
-        found: Tensor = (self._network(self._inputs) * self._wanted).sum(1)
+        blocks = zip(self._inputs.split(_ROWS), self._wanted.split(_ROWS), strict=True)
+        found = torch.cat([(self._network(some) * wanted).sum(1) for some, wanted in blocks])
         return found.double() * self._scale.unit + self._scale.mean
 
     def averaged(self) -> NetworkCritic:
@@ -86,7 +88,7 @@ class _Learner:
         """One pass of regression on targets (M,), in units of reward; the mean holds `averaged` earlier passes."""
         goal = ((target - self._scale.mean) / self._scale.unit).float()
         for rows in torch.randperm(len(goal), generator=self._random).split(self._batch):
-            found = self._of_taken(self._network(self._inputs[rows]), rows)
+            found = self._of_taken(self._network(self._inputs.index_select(0, rows)), rows)
             loss = nn.functional.mse_loss(found, goal[rows])
             self._optimizer.zero_grad()
             loss.backward()
