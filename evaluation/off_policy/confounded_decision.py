@@ -72,7 +72,7 @@ class _Worst:
         self._data, self._choice, self._sign = data, choice, sign
         self._there = data.mask[:, at]
         taken = np.where(self._there, choice.action, 0).astype(int)
-        later = np.where(self._there, data.log_weight[:, -1] - data.log_weight[:, at], -np.inf)
+        later = np.where(self._there, data.log_ratio[:, at + 1 :].sum(1), -np.inf)
         top = later.max()
         self._later = np.exp(later - (top if np.isfinite(top) else 0.0))  # (N,) weight after the decision
         self._outcome = -sign * data.reward[:, at:].sum(1)  # (N,) so that the least is looked for

@@ -216,6 +216,19 @@ def test_intervals_reach_beyond_the_bounds_and_hold_the_truth_in_samples() -> No
     assert held >= 38
 
 
+def test_a_decision_that_the_target_never_makes_is_no_trouble_before_or_after() -> None:
+    """Its ratio is 0: those stays tell nothing of the outcome, or everything of others, but never not-a-number."""
+    rows = hidden()
+    for later in (0.5, 0.0):
+        with np.errstate(divide="ignore"):
+            given = arrays(rows, 1.0, later)
+        second = np.where(rows["second"] > 0, later, 1 - later)
+        found = confounded_decision(**given, choice=choice(rows, 1.0), gammas=[1.0, 3.0])
+        p = rows["alive"][(rows["first"] == 1) & (second > 0)].mean()
+        assert found.lower[0].value == pytest.approx(p, abs=1e-6)
+        assert found.lower[1].value == pytest.approx(0.5 * (p + p / (p + 3 * (1 - p))), abs=1e-6)
+
+
 def test_expectiles() -> None:
     y = RNG(0).normal(size=50)
     weight = RNG(1).exponential(size=50)
