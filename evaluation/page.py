@@ -18,7 +18,7 @@ from .page_lesson import lesson_figure
 from .page_model import comparison_figure, heat_maps, one_step_figure, open_loop_chart
 from .page_policies import policy_rows, selection_chart
 from .page_safety import violation_figures
-from .page_sensitivity import doubts
+from .page_sensitivity import doubts, scale
 from .page_sites import site_rows, site_text
 from .page_spread import mortality_figure, spread_rows, tail_figure
 from .page_subgroups import subgroup_estimates, subgroup_figure
@@ -85,6 +85,7 @@ def page(report: Report) -> str:
         "comparison_figure": comparison_figure(report.simulator.comparisons),
         "tree_table": tree_table(report),
         "doubts": doubts(report),
+        "known_scale": scale(report),
         "agreement_rows": agreement_rows(report),
         "agreement_text": agreement_text(report),
         "heat_maps": main,

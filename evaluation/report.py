@@ -39,7 +39,7 @@ from .report_parts import (
     Truth,
     Verdict,
 )
-from .report_sensitivity import GammaCurve, GammaPoint, PolicySensitivity, SensitivityReport
+from .report_sensitivity import GammaCurve, GammaPoint, KnownCause, PolicySensitivity, SensitivityReport
 from .report_sites import SiteReport, SitesReport
 from .report_tree import TreeReport, TreeRow
 from .report_weights import ExpectedReport
@@ -74,6 +74,7 @@ __all__ = [
     "GammaCurve",
     "GammaPoint",
     "Interval",
+    "KnownCause",
     "Measure",
     "Number",
     "PolicyKind",

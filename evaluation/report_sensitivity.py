@@ -41,11 +41,20 @@ class PolicySensitivity(Frozen):
     single: GammaCurve | None = None  # gamma: odds in one hidden state over those in another (Namkoong et al. 2020)
 
 
+class KnownCause(Frozen):
+    """Something on record, and how much not knowing it would change the odds of the decision in doubt."""
+
+    name: str
+    label: str = ""
+    factor: Number  # that the change of the odds does not exceed in 95 % of stays
+
+
 class SensitivityReport(Frozen):
     """How the values of the policies that matter depend on nothing hidden having moved one decision."""
 
     clinicians: Number  # their observed value, which no hidden cause can change
     policies: tuple[PolicySensitivity, ...] = ()
+    known: tuple[KnownCause, ...] = ()  # for scale, the strongest first
     decision: int = 0  # the one in doubt; the others are taken to follow the record
     most: float = 100.0  # the largest gamma that a tipping point was looked for at
     hidden: Number = None  # of simulated cohorts: how strongly all doses follow what the record does not show

@@ -18,6 +18,7 @@ from ..evaluation.report_sensitivity import GammaCurve, GammaPoint, PolicySensit
 from ..trajectories.sited import here
 from .judge import Bench, Verdicts
 from .judged import Judged
+from .known_causes import known_causes
 from .subgroups import PRIMARY
 
 GAMMAS = (1.0, 1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
@@ -42,7 +43,14 @@ def sensitivity_report(
         for role, one in roles
         if one is not None and one.target is not None and PRIMARY in found.estimates.get(one.name, {})
     )
-    return SensitivityReport(clinicians=clinicians.value, policies=policies, decision=FIRST, most=MOST, hidden=hidden)
+    return SensitivityReport(
+        clinicians=clinicians.value,
+        policies=policies,
+        known=known_causes(bench.held_out, bench.behavior, bench.simulator.spec, decision=FIRST),
+        decision=FIRST,
+        most=MOST,
+        hidden=hidden,
+    )
 
 
 def boldest_blend(everyone: Sequence[Judged], reports: dict[str, PolicyReport]) -> Judged | None:

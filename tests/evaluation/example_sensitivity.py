@@ -1,6 +1,6 @@
 """Made-up bounds: of a blend that stands up to some confounding, and of a policy that the records cannot carry."""
 
-from posology.evaluation.report import GammaCurve, GammaPoint, PolicySensitivity, SensitivityReport
+from posology.evaluation.report import GammaCurve, GammaPoint, KnownCause, PolicySensitivity, SensitivityReport
 
 GAMMAS = (1, 1.1, 1.25, 1.5, 2, 2.5, 3, 4, 5)
 CLINICIANS = 0.806
@@ -40,6 +40,11 @@ SENSITIVITY = SensitivityReport(
             marginal=curve(0.829, 0.0146, 0.03, tips=(1.328, 1.917)),
             single=curve(0.827, 0.014, 0.02, tips=(1.61, 2.45), verdict="model-based"),
         ),
+    ),
+    known=(
+        KnownCause(name="sofa", label="SOFA score", factor=2.07),
+        KnownCause(name="map", label="Mean arterial pressure", factor=1.81),
+        KnownCause(name="film", factor=1.02),
     ),
     hidden=0.5,
 )

@@ -245,6 +245,7 @@ def test_how_strong_a_hidden_cause_would_have_to_be_is_told_where_there_is_a_num
     section = text[text.index('id="confounding"') : text.index('id="task"')].replace("\u202f", " ")
     for number in ("+2.3 (+0.8 to +3.8) points", "up to 1.32 times", "from 1.91 times on", "gives 1.61 for chance"):
         assert number in section, number
+    assert "19 of 20 patients: SOFA score 2.1, mean arterial pressure 1.8." in section
     assert "true difference, +2.1, lies in the interval without" in section and "moves every dose" in section
     assert section.count('class="chart bands"') == 1 and "43.2" not in told and "7.65" not in told
     assert "“30 % of PPO, penalty 2”: If nothing hidden" in told and "told under “Hidden causes”" in told
