@@ -19,6 +19,7 @@ from ..evaluation.off_policy import (
     doubly_robust,
     importance_sampling,
     magic,
+    per_decision_estimates,
     per_decision_importance_sampling,
     weighted_doubly_robust,
     weighted_importance_sampling,
@@ -63,13 +64,17 @@ def cohort(stays: int = STAYS) -> Cohort:
 
 
 def per_decision() -> Contest:
-    """Per-decision importance sampling and doubly robust: array operations against a loop over stays and decisions."""
+    """Per-decision importance sampling and doubly robust, by blocks of stays, against a loop over stays and decisions.
+
+    The loop is as fast as one gets in plain Python: lists of floats, made beforehand, and `math.exp`, each estimator
+    as its formula reads. Both estimates of the candidate come from one pass over arrays, whose checks are included.
+    It is bound by memory: 66 MB of float64 are read, so that busy neighbours slow it down and the loop not.
+    """
     data = cohort()
     lists = [part.tolist() for part in (data.reward, data.log_ratio, data.mask, data.q, data.v)]
 
-    def fast() -> tuple[float, float]:
-        plain = per_decision_importance_sampling(**data.plain(), discount=DISCOUNT).value
-        return plain, doubly_robust(**vars(data), discount=DISCOUNT).value
+    def fast() -> list[float]:
+        return [one.value for one in per_decision_estimates(**vars(data), discount=DISCOUNT).values()]
 
     def check() -> None:
         np.testing.assert_allclose(fast(), _both(lists), rtol=1e-9)

@@ -20,6 +20,7 @@ from .refit import Refit
 from .refits import behavior_refits
 from .sensitivity import Sensitivity, marginal_sensitivity
 from .simulated_direct_method import simulated_direct_method
+from .together import per_decision_estimates
 from .verdict import Thresholds, Verdict
 from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
@@ -53,6 +54,7 @@ __all__ = [
     "log_ratio",
     "magic",
     "marginalized_importance_sampling",
+    "per_decision_estimates",
     "per_decision_importance_sampling",
     "weighted_doubly_robust",
     "weighted_importance_sampling",

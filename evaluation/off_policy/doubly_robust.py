@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from .estimates import Estimate
 from .logged import Array, Critic, Logged, Numbers, critic, shaped
-from .one_pass import Terms, weighted_sums
+from .one_pass import Sum, Terms, upto, weighted_sums
 from .weights import Weights
 
 
@@ -31,7 +32,8 @@ def doubly_robust(
     """
     data = shaped(reward, log_ratio, mask, discount)
     judged = critic(q, v, data.mask)
-    num, one = weighted_sums(data, surprise(data, judged), checked(data, judged), first_value(data, judged))
+    found = Sum(surprise(data, judged), first_value(data, judged))
+    [(num, one)] = weighted_sums(data, [found], checked(data, judged))
     return Estimate("doubly_robust", num, one, self_normalized=False, weights=(Weights.of(data),))
 
 
@@ -59,16 +61,17 @@ def surprise(data: Logged, judged: Critic) -> Terms:
     """
 
     def terms(room: Tensor) -> Iterator[Tensor]:
-        own = data.mask if isinstance(data.discount, float) else data.discount  # not read where it is the mask
-        parts = (data.given_reward, judged.q, judged.v[:, 1:-1], data.mask[:, 1:], own)
+        parts = (data.given_reward, judged.q, judged.v[:, 1:-1])
         blocks = (torch.from_numpy(part).split(data.block) for part in parts)
-        before_last = room[:, :-1]
-        for earned, q, after, mask, factor in zip(*blocks, strict=True):
-            found, early = room[: len(q)], before_last[: len(q)]
+        masks = repeat(None) if data.full else torch.from_numpy(data.mask[:, 1:]).split(data.block)
+        own = repeat(None) if isinstance(data.discount, float) else torch.from_numpy(data.discount).split(data.block)
+        before_last, single = room[:, :-1], data.discount if isinstance(data.discount, float) else 1.0
+        for earned, q, after, mask, factor in zip(*blocks, masks, own, strict=False):
+            found, early = upto(room, q), upto(before_last, q)
             torch.sub(earned, q, out=found)
-            later = after if data.full else after.masked_fill(~mask, 0)
-            if isinstance(data.discount, float):
-                early.add_(later, alpha=data.discount)
+            later = after if mask is None else after.masked_fill(~mask, 0)
+            if factor is None:
+                early.add_(later, alpha=single)
             else:
                 found.mul_(factor)
                 early.addcmul_(factor[:, 1:], later)

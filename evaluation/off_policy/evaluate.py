@@ -22,6 +22,7 @@ from .per_decision_importance_sampling import per_decision_importance_sampling
 from .ratios import Ratios, behavior_log_prob, ratios, target_dose
 from .refit import Refit, refitted
 from .refits import with_shifts
+from .together import per_decision_estimates
 from .weighted_doubly_robust import weighted_doubly_robust
 from .weighted_importance_sampling import weighted_importance_sampling
 from .weighted_per_decision_importance_sampling import weighted_per_decision_importance_sampling
@@ -62,6 +63,17 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "marginalized_importance_sampling": Estimator(marginalized_importance_sampling, (*_RATIOS, "state")),
     "kernel_importance_sampling": Estimator(kernel_importance_sampling, _DOSES),
 }
+
+
+@dataclass(frozen=True)
+class _Together:
+    """Estimators that one function makes from the same inputs."""
+
+    function: Callable[..., dict[str, Estimate]]
+    names: frozenset[str]
+
+
+_AT_ONCE = _Together(per_decision_estimates, frozenset({"per_decision_importance_sampling", "doubly_robust"}))
 
 
 def estimate(
@@ -106,11 +118,7 @@ def estimate(
         given["log_ratio"] = found.log_ratio
     if "target_dose" in needed:
         given |= _doses(decisions, policy, behavior)
-    results = {}
-    for name in names:
-        entry = ESTIMATORS[name]
-        result = entry.function(**{need: given[need] for need in entry.needs})
-        results[name] = replace(_with_actions(result, found), cluster=patients)
+    results = {n: replace(_with_actions(one, found), cluster=patients) for n, one in _all(names, given).items()}
     if not refits:
         return results
     if found is not None:
@@ -122,6 +130,13 @@ def estimate(
         for one in refits
     ]  # fmt: skip
     return with_shifts(results, anew)
+
+
+def _all(names: Sequence[str], given: Mapping[Input, object]) -> dict[str, Estimate]:
+    """The named estimates in their order; those that can be had from one pass over the stays together."""
+    of = {name: {need: given[need] for need in ESTIMATORS[name].needs} for name in names}
+    once = _AT_ONCE.function(**of["doubly_robust"]) if set(names) >= _AT_ONCE.names else {}
+    return {name: once[name] if name in once else ESTIMATORS[name].function(**of[name]) for name in names}
 
 
 def _refitted(

@@ -14,7 +14,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.ArrayLike | Tensor
 
-_CELLS = 20_480  # of an array that stays in cache together with half a dozen others
+_CELLS = 30_720  # of an array that stays in cache together with half a dozen others
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -16,37 +18,51 @@ from .weights import LARGEST, finite
 Terms = Callable[[Tensor], Iterator[Tensor]]
 
 
-def weighted_sums(
-    data: Logged, terms: Terms, check: Callable[[], None], first: Array | None = None
-) -> tuple[Array, Array]:
-    """`first` (N,), if any, plus sums over decisions of weight times term: (N, 1), and what stands for one beside them.
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """What is summed over the decisions of a stay: terms, each times its weight, and what comes before the first."""
 
-    Both are divided by the same number where sums are too large. `check` raises ValueError for input that is no
-    number. It is asked only where a sum is not finite: any such reward, value or ratio makes it so.
+    terms: Terms
+    first: Array | None = None  # (N,)
+
+
+def weighted_sums(data: Logged, sums: Sequence[Sum], check: Callable[[], None]) -> list[tuple[Array, Array]]:
+    """Of each of `sums` the totals (N, 1) of stays, and what stands for one beside them (N, 1): one pass for all.
+
+    Both are divided by the same number where totals are too large. `check` raises ValueError for input that is no
+    number. It is asked only where a total is not finite: any such reward, value or ratio makes it so.
     """
-    found, shift = _summed(data, terms, first, 0.0), 0.0
-    if not (abs(found.max()) <= LARGEST and abs(found.min()) <= LARGEST and data.powers[-1] > 0):
+    found, shift = _summed(data, sums, 0.0), 0.0
+    if not (np.abs([found.max(), found.min()]).max() <= LARGEST and data.powers[-1] > 0):
         check()
         shift = max(0.0, float(data.log_weight.max() - np.log(LARGEST)))
-        found = _summed(data, terms, first, shift)
-    return found[:, None], np.full((len(found), 1), np.exp(-shift))
+        found = _summed(data, sums, shift)
+    return [(total[:, None], np.full((len(total), 1), np.exp(-shift))) for total in found]
 
 
 @torch.inference_mode()
-def _summed(data: Logged, terms: Terms, first: Array | None, shift: float) -> Array:
-    """Sums (N,), everything divided by e^shift."""
-    powers, found = torch.from_numpy(data.powers), torch.zeros(len(data.mask), dtype=torch.float64)
-    before = found if first is None else torch.from_numpy(first)
+def _summed(data: Logged, sums: Sequence[Sum], shift: float) -> Array:
+    """Totals (S, N), everything divided by e^shift."""
+    powers, found = torch.from_numpy(data.powers), torch.zeros(len(sums), len(data.mask), dtype=torch.float64)
     room, weights = _rooms(data)
-    made = terms(room)  # only when weights are done, so that no block is in cache for nothing
-    for ratio, mask, start, out in zip(*_blocks(data), before.split(data.block), found.split(data.block), strict=True):
-        weight = _cumulated(data, ratio, mask, weights)
+    parts = []
+    for one, own in zip(sums, found, strict=True):
+        before = repeat(None) if one.first is None else torch.from_numpy(one.first).split(data.block)
+        parts.append((one.terms(room), iter(before), iter(own.split(data.block))))
+    for ratio, mask in _blocks(data):
+        weight, product = _cumulated(ratio, mask, weights), upto(room, ratio)
         if shift:
             weight.sub_(shift)
-        weight.exp_().mul_(next(made))
-        if not data.full:
-            weight.masked_fill_(~mask, 0)
-        torch.addmv(start, weight, powers, beta=np.exp(-shift), out=out)
+        weight.exp_()
+        for terms, before, totals in parts:
+            torch.mul(weight, next(terms), out=product)
+            if mask is not None:
+                product.masked_fill_(~mask, 0)
+            first, total = next(before), next(totals)
+            if first is None:
+                torch.mv(product, powers, out=total)
+            else:
+                torch.addmv(first, product, powers, beta=np.exp(-shift), out=total)
     return found.numpy()
 
 
@@ -59,19 +75,18 @@ def weighted_columns(data: Logged, terms: Terms, check: Callable[[], None], num:
     above, below = torch.from_numpy(num), torch.from_numpy(den)
     room, weights = _rooms(data)
     tops = []
-    for ratio, mask, kept in zip(*_blocks(data), below.split(data.block), strict=True):
-        weight = _cumulated(data, ratio, mask, weights)
+    for (ratio, mask), kept in zip(_blocks(data), below.split(data.block), strict=True):
+        weight = _cumulated(ratio, mask, weights)
         tops.append(weight.amax(0))
         kept.copy_(weight)
     shift, powers = torch.from_numpy(finite(torch.stack(tops).amax(0).numpy())), torch.from_numpy(data.powers)
     total = torch.zeros(len(powers), dtype=torch.float64)
-    for mask, product, kept, term in zip(
-        _blocks(data)[1], above.split(data.block), below.split(data.block), terms(room), strict=True
-    ):
-        weight = torch.sub(kept, shift, out=weights[: len(mask)]).exp_()
+    parts = (part.split(data.block) for part in (above, below))
+    for (_, mask), product, kept, term in zip(_blocks(data), *parts, terms(room), strict=True):
+        weight = torch.sub(kept, shift, out=upto(weights, kept)).exp_()
         kept.copy_(weight)
         weight.mul_(term)
-        if not data.full:
+        if mask is not None:
             weight.masked_fill_(~mask, 0)
         torch.mul(weight, powers, out=product)
         total += weight.sum(0)
@@ -79,14 +94,20 @@ def weighted_columns(data: Logged, terms: Terms, check: Callable[[], None], num:
         check()
 
 
-def _cumulated(data: Logged, ratio: Tensor, mask: Tensor, room: Tensor) -> Tensor:
+def _cumulated(ratio: Tensor, mask: Tensor | None, room: Tensor) -> Tensor:
     """Log weights (B, T) of a block; an ended stay carries its last."""
-    return torch.cumsum(ratio if data.full else ratio.masked_fill(~mask, 0), 1, out=room[: len(mask)])
+    return torch.cumsum(ratio if mask is None else ratio.masked_fill(~mask, 0), 1, out=upto(room, ratio))
 
 
-def _blocks(data: Logged) -> list[tuple[Tensor, ...]]:
-    """Log ratios as given, and masks, block after block (B, T)."""
-    return [torch.from_numpy(part).split(data.block) for part in (data.given_log_ratio, data.mask)]
+def upto(room: Tensor, part: Tensor) -> Tensor:
+    """As many rows of the room as the part has; the last block may be smaller than the room."""
+    return room if room.shape[0] == part.shape[0] else room[: part.shape[0]]
+
+
+def _blocks(data: Logged) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Log ratios as given, block after block (B, T), and masks where anything is padding."""
+    ratios = torch.from_numpy(data.given_log_ratio).split(data.block)
+    return zip(ratios, repeat(None) if data.full else torch.from_numpy(data.mask).split(data.block))  # noqa: B905
 
 
 def _rooms(data: Logged) -> Tensor:
@@ -102,6 +123,6 @@ def rewards(data: Logged) -> Terms:
             yield from earned
             return
         for part, factor in zip(earned, torch.from_numpy(data.discount).split(data.block), strict=True):
-            yield torch.mul(part, factor, out=room[: len(part)])
+            yield torch.mul(part, factor, out=upto(room, part))
 
     return terms

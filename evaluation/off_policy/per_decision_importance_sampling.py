@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .estimates import Estimate
 from .logged import Numbers, shaped
-from .one_pass import rewards, weighted_sums
+from .one_pass import Sum, rewards, weighted_sums
 from .weights import Weights
 
 
@@ -17,5 +17,5 @@ def per_decision_importance_sampling(
     All arrays (N, T), see `logged`. Precup, Sutton & Singh (2000), equation 5.
     """
     data = shaped(reward, log_ratio, mask, discount)
-    num, one = weighted_sums(data, rewards(data), data.check)
+    [(num, one)] = weighted_sums(data, [Sum(rewards(data))], data.check)
     return Estimate("per_decision_importance_sampling", num, one, self_normalized=False, weights=(Weights.of(data),))

@@ -7,6 +7,7 @@ import pytest
 from posology.evaluation.off_policy import (
     doubly_robust,
     importance_sampling,
+    per_decision_estimates,
     per_decision_importance_sampling,
     weighted_doubly_robust,
     weighted_importance_sampling,
@@ -86,6 +87,17 @@ def test_equal_the_loop(ragged: bool, own_factors: bool) -> None:
 
 
 @RIGHT_BLOCKS
+def test_together_they_are_what_they_are_alone(ragged: bool) -> None:
+    data = cohort(ragged)
+    found = per_decision_estimates(**data, discount=G)
+    plain = per_decision_importance_sampling(*(data[n] for n in ("reward", "log_ratio", "mask")), discount=G)
+    for alone in (plain, doubly_robust(**data, discount=G)):
+        np.testing.assert_array_equal(found[alone.name].num, alone.num)
+        np.testing.assert_array_equal(found[alone.name].den, alone.den)
+        assert found[alone.name].judged() == alone.judged()
+
+
+@RIGHT_BLOCKS
 @pytest.mark.parametrize("discount", [G, 0.0])
 @pytest.mark.parametrize(
     ("name", "bad"),
@@ -102,7 +114,7 @@ def test_one_bad_number_is_found_wherever_it_is(name: str, bad: float, discount:
         data[name][stay, decision] = bad
         plain = {name: data[name] for name in ("reward", "log_ratio", "mask")}
         message = f"{name}: got {bad} at stay {stay}, decision {decision}"
-        for function in ROBUST:
+        for function in (*ROBUST, per_decision_estimates):
             with pytest.raises(ValueError, match=message):
                 function(**data, discount=discount)
         for function in PLAIN if name in plain else ():
