@@ -81,25 +81,48 @@ class Risk:
     best: float  # share of resamples in which it scores highest
     no_better: float  # share of resamples in which it does not beat the reference
     regret: float  # mean over resamples of the highest score less its own
+    chosen: float = 1.0  # that it does not beat the reference, allowing for its having been picked among all
 
 
 def risks(replicates: Array, reference: Array) -> Sequence[Risk]:
     """Risks of P policies from their replicates (R, P) and those of the reference (R,) on the same resamples.
 
-    An undefined replicate counts against its policy: not the best, not better, and worth as little as the worst.
+    An undefined replicate counts against its policy: not the best, not better, and worth as little as the worst. The
+    best-looking of many is flattered by chance: `chosen` is the share of resamples in which any candidate strays above
+    its own mean by as many standard errors as this one lies above the reference, the single-step reality check of
+    White (2000, Econometrica 68:1097), studentised.
     """
     found = np.where(np.isfinite(replicates), replicates, -np.inf)
     top = found.max(1)
     worst = np.min(found, where=np.isfinite(found), initial=np.inf, axis=1)
     worth = np.where(np.isfinite(found), found, worst[:, None])
+    picked = _picked(np.where(np.isfinite(replicates), replicates - reference[:, None], np.nan))
     usable = np.isfinite(top)
     ties = (found == top[:, None]) & usable[:, None]
     share = ties / np.maximum(1, ties.sum(1, keepdims=True))
     gap = np.where(usable[:, None], top[:, None] - worth, 0.0)
     return [
-        Risk(float(share[:, p].mean()), float((found[:, p] <= reference).mean()), float(gap[:, p].mean()))
+        Risk(
+            best=float(share[:, p].mean()),
+            no_better=float((found[:, p] <= reference).mean()),
+            regret=float(gap[:, p].mean()),
+            chosen=max(picked[p], float((found[:, p] <= reference).mean())),
+        )
         for p in range(found.shape[1])
     ]
+
+
+def _picked(gain: Array) -> list[float]:
+    """`Risk.chosen` (P,) of gains over the reference (R, P); a replicate that is not a number strays without end."""
+    known = np.isfinite(gain)
+    count = np.maximum(1, known.sum(0))
+    middle = np.where(known, gain, 0.0).sum(0) / count
+    away = np.where(known, gain - middle, np.inf)
+    error = np.sqrt((np.where(known, away, 0.0) ** 2).sum(0) / count)
+    strays = np.divide(away, error, out=np.zeros_like(away), where=known & (error > 0))
+    top = np.where(known, strays, np.inf).max(1)
+    lead = np.divide(middle, error, out=np.full_like(middle, -np.inf), where=error > 0)
+    return [float((top >= own).mean()) for own in lead]
 
 
 def _pair(score: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Array, Array]:

@@ -117,16 +117,27 @@ def select(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     estimator: Annotated[str | None, typer.Option(help="By which estimate; the report's own by default.")] = None,
     keep: Annotated[int | None, typer.Option(min=1, help="How many stay for the second stage; all by default.")] = None,
+    risk: Annotated[float, typer.Option(min=0, max=1, help="Limit up to which one is claimed to be better.")] = 0.05,
     json: Annotated[Path | None, typer.Option(help="Also write the ranking to this file, as JSON.")] = None,
 ) -> None:
     """Rank the candidate policies of a run by what its held-out records say, with the risk of each choice.
 
+    Who cannot be evaluated is left out. Of the others the highest estimates are kept (--keep) and,
+    where the run has it, ordered by fitted Q evaluation: weights prune, a critic ranks.
+
+    risk of none   share of resamples in which it gains nothing on the clinicians
+    as chosen      the same, allowing for its choice among all; * marks who is supported, within --risk
+    best of all    share of resamples in which none scores higher
+    regret         mean over resamples of the highest score less its own
+    true           where the truth is known: looked at afterwards, never for the ranking
+
     Example: posology select runs/demo-4cbdc8b5
     """
-    from .select import choose, save, show
+    from .select import choose, save
+    from .show_select import show_choice
 
-    choice = choose(run, estimator=estimator, keep=keep)
-    show(choice, Console())
+    choice = choose(run, estimator=estimator, keep=keep, risk=risk)
+    show_choice(choice, Console())
     if json is not None:
         save(choice, json)
 

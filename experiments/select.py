@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from ..evaluation.off_policy.resampling import by_cluster, replicates, shifted
 from ..evaluation.off_policy.statistic import Ratios
-from ..evaluation.report import SIMULATED, Report, load_report
+from ..evaluation.report import SIMULATED, Interval, PolicyReport, Report, load_report
 from ..evaluation.run_arrays import RunArrays, load_arrays
 from ..evaluation.selection import Risk, risks, two_stage
+from .select_truth import Truth, candidates_of, worth_of
 from .stages import write_text
 
 CRITIC = "direct_method"
@@ -35,6 +35,9 @@ class Ranked:
     critic: float | None  # fitted Q evaluation, where the run has it: ranks those that are kept
     simulated: float | None  # the learned simulator's word on the same patients, beside them and no judge of them
     risk: Risk
+    better: bool  # claimed to beat the clinicians: supported, and the risk allowing for the choice is within the limit
+    true: float | None = None  # where the truth is known
+    true_difference: float | None = None  # ... from the true clinicians
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,23 @@ class Choice:
     estimator: str
     ranked: tuple[Ranked, ...]
     left_out: dict[str, str]
+    limit: float = 0.05  # of the risk at which a candidate is claimed to be better
+    truth: Truth | None = None
+    labels: dict[str, str] = field(default_factory=dict)  # of those left out
+    percent: bool = False  # values are probabilities
+    value_name: str = "value"
 
 
-def choose(folder: Path, *, estimator: str | None = None, keep: int | None = None, seed: int = 0) -> Choice:
+def choose(
+    folder: Path, *, estimator: str | None = None, keep: int | None = None, risk: float = 0.05, seed: int = 0
+) -> Choice:
     """Rank the candidates of the run in `folder`.
 
     Policies whose estimate is not evaluable are left out: no rank could be defended. Of the others the `keep` with
     the highest estimate stay (all by default) and are ordered by fitted Q evaluation where the run has it, else by
-    the estimate. Risks come from resampling patients, the same for every policy. ValueError for an unknown estimator.
+    the estimate. Risks come from resampling patients, the same for every policy; who is supported and has at most
+    `risk` of being no better than the clinicians, allowing for the choice, is claimed to be better. ValueError for an
+    unknown estimator.
     """
     report, arrays = load_report(folder), load_arrays(folder)
     name = estimator or report.primary_estimator
@@ -60,70 +72,47 @@ def choose(folder: Path, *, estimator: str | None = None, keep: int | None = Non
     if name not in known:
         raise ValueError(f"no estimator {name!r} in {folder}; expected one of {', '.join(known)}")
     left_out, candidates = _candidates(report, arrays, name)
-    if not candidates:
-        return Choice(folder.name, name, (), left_out)
-    drawn = _drawn(arrays, ["clinician", *candidates], name, seed)
     values = [_value(arrays, one, name) for one in candidates]
     critics = [_value(arrays, one, CRITIC) if CRITIC in arrays.num.get(one, {}) else np.nan for one in candidates]
     second = values if np.isnan(critics).all() else critics
-    order = two_stage(values, second, len(candidates) if keep is None else min(keep, len(candidates)))
-    at_risk = risks(drawn[:, 1:], drawn[:, 0])
-    for index in set(range(len(candidates))) - set(order):
+    count = len(candidates)
+    order = two_stage(values, second, count if keep is None else min(keep, count)) if candidates else []
+    at_risk = _at_risk(arrays, candidates, name, seed) if candidates else []
+    for index in set(range(count)) - set(order):
         left_out[candidates[index]] = f"not among the {keep} with the highest estimate"
-    rows = []
-    for index in order:
-        policy, found = report.policies[candidates[index]], report.policies[candidates[index]].estimates[name]
-        gap = found.difference
-        rows.append(
-            Ranked(
-                name=candidates[index],
-                label=policy.label,
-                verdict=found.verdict,
-                value=found.value,
-                difference=None if gap is None else gap.value,
-                low=None if gap is None else gap.low,
-                high=None if gap is None else gap.high,
-                critic=None if np.isnan(critics[index]) else critics[index],
-                simulated=None if (told := policy.estimates.get(SIMULATED)) is None else told.value,
-                risk=at_risk[index],
-            )
-        )
-    return Choice(folder.name, name, tuple(rows), left_out)
+    rows = tuple(
+        _ranked(candidates[i], report.policies[candidates[i]], name, (critics[i], at_risk[i]), risk) for i in order
+    )
+    return Choice(
+        run=folder.name,
+        estimator=name,
+        ranked=rows,
+        left_out=left_out,
+        limit=risk,
+        truth=worth_of(report.policies, [(row.name, row.better) for row in rows]),
+        labels={gone: report.policies[gone].label for gone in left_out},
+        percent=report.estimand.percent,
+        value_name=report.estimand.value_name,
+    )
 
 
-def show(choice: Choice, console: Console) -> None:
-    """Print the ranking as a table, and who was left out."""
-    table = Table(title=f"{choice.run}: candidates by {choice.estimator}", title_justify="left", box=None)
-    critic = any(row.critic is not None for row in choice.ranked)
-    simulated = any(row.simulated is not None for row in choice.ranked)
-    others = [name for name, there in (("fitted Q", critic), ("simulator", simulated)) if there]
-    columns = ["rank", "policy", "verdict", "estimate", *others, "against clinicians",
-               "risk: no better", "chance: best", "expected regret"]  # fmt: skip
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("policy", "verdict") else "right")
-    for number, row in enumerate(choice.ranked, 1):
-        between = "–" if row.low is None or row.high is None else f"{row.low:+.3f} to {row.high:+.3f}"
-        table.add_row(
-            str(number),
-            row.label,
-            row.verdict,
-            _number(row.value),
-            *([_number(row.critic)] if critic else []),
-            *([_number(row.simulated)] if simulated else []),
-            f"{_number(row.difference, '+')} ({between})",
-            f"{row.risk.no_better:.0%}",
-            f"{row.risk.best:.0%}",
-            f"{row.risk.regret:.3f}",
-        )
-    console.print(table)
-    if not choice.ranked:
-        console.print("No candidate can be evaluated on these records: nothing can be ranked.")
-    for name, reason in choice.left_out.items():
-        console.print(f"left out: {name} ({reason})", highlight=False)
-    console.print(
-        "Risks are shares of resamples of the held-out patients. They hold if the records show all that moved the "
-        "doses, and say nothing about care.",
-        highlight=False,
+def _ranked(name: str, policy: PolicyReport, estimator: str, scored: tuple[float, Risk], limit: float) -> Ranked:
+    found, (critic, risk) = policy.estimates[estimator], scored
+    gap = found.difference or Interval(value=None)
+    return Ranked(
+        name=name,
+        label=policy.label,
+        verdict=found.verdict,
+        value=found.value,
+        difference=gap.value,
+        low=gap.low,
+        high=gap.high,
+        critic=None if np.isnan(critic) else critic,
+        simulated=None if (told := policy.estimates.get(SIMULATED)) is None else told.value,
+        risk=risk,
+        better=found.verdict == "supported" and risk.chosen <= limit,
+        true=None if policy.true_value is None else policy.true_value.value,
+        true_difference=None if policy.true_difference is None else policy.true_difference.value,
     )
 
 
@@ -134,9 +123,7 @@ def save(choice: Choice, path: Path) -> None:
 
 def _candidates(report: Report, arrays: RunArrays, name: str) -> tuple[dict[str, str], list[str]]:
     left_out, kept = {}, []
-    for policy, found in report.policies.items():
-        if found.kind in ("clinician", "behavior"):
-            continue
+    for policy, found in candidates_of(report.policies).items():
         if name not in arrays.num.get(policy, {}) or name not in found.estimates:
             left_out[policy] = "has no off-policy estimate"
         elif found.estimates[name].verdict == "not evaluable":
@@ -146,20 +133,18 @@ def _candidates(report: Report, arrays: RunArrays, name: str) -> tuple[dict[str,
     return left_out, kept
 
 
-def _drawn(arrays: RunArrays, names: list[str], estimator: str, seed: int) -> np.ndarray:
-    parts = []
+def _at_risk(arrays: RunArrays, candidates: list[str], estimator: str, seed: int) -> Sequence[Risk]:
+    """Risks of the candidates against the clinicians, all on the same resampled patients and refits."""
+    names, parts = ["clinician", *candidates], []
     for name in names:
         ratios = Ratios(arrays.num[name][estimator], arrays.den[name][estimator])
         parts.append((by_cluster(ratios.columns(), arrays.subject), ratios.combine))
     drawn = replicates(parts, _DRAWS, seed)
     moved = [arrays.shift.get(name, {}).get(estimator) for name in names]
-    return np.stack([shifted(own, shift, seed) for own, shift in zip(drawn.T, moved, strict=True)], 1)
+    base, *others = (shifted(own, shift, seed) for own, shift in zip(drawn.T, moved, strict=True))
+    return risks(np.stack(others, 1), base)
 
 
 def _value(arrays: RunArrays, name: str, estimator: str) -> float:
     ratios = Ratios(arrays.num[name][estimator], arrays.den[name][estimator])
     return float(ratios.replicate(np.ones((1, len(arrays.subject))))[0])
-
-
-def _number(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.3f}"

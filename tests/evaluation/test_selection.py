@@ -70,3 +70,30 @@ def test_risks() -> None:
     assert (first.best, second.best) == (pytest.approx(1.5 / 4), pytest.approx(2.5 / 4))
     assert (first.no_better, second.no_better) == (0.5, 0.5)
     assert first.regret == pytest.approx((1 + 0 + 0 + 0) / 4) and second.regret == pytest.approx(2 / 4)
+
+
+def test_the_best_looking_of_many_is_claimed_better_as_seldom_as_one() -> None:
+    """Candidates that gain nothing: at a stated risk of 5 % one in twenty choices is wrong, however many there are."""
+    rng = RNG(1)
+    for size in (1, 8):
+        wrong = naive = 0
+        for _ in range(400):
+            centre = rng.normal(size=size)
+            found = risks(centre + rng.normal(size=(500, size)), np.zeros(500))
+            wrong += min(one.chosen for one in found) <= 0.05
+            naive += min(one.no_better for one in found) <= 0.05
+        assert wrong / 400 == pytest.approx(0.05, abs=0.03)
+        assert size == 1 or naive / 400 > 0.2
+
+
+def test_odd_replicates_never_make_a_choice_look_safe() -> None:
+    """The clinicians themselves, an estimate that is often undefined, and one that always is."""
+    rng = RNG(2)
+    base = rng.normal(size=1000)
+    own, torn, none = base.copy(), base + 5 + rng.normal(size=1000), np.full(1000, np.nan)
+    torn[::4] = np.nan
+    first, second, third = risks(np.stack([own, torn, none], 1), base)
+    assert first.chosen == first.no_better == 1 and third.chosen == third.no_better == 1
+    assert second.no_better == pytest.approx(0.25, abs=0.01) and second.chosen >= 0.25
+    good, bad = risks(np.stack([base + 5 + 0.1 * rng.normal(size=1000), base], 1), base)
+    assert good.chosen == 0 and bad.chosen == 1
