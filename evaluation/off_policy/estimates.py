@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -45,7 +46,7 @@ class Estimate:
     def __len__(self) -> int:
         return len(self.num)
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The estimate, in units of the reward; not finite where no weight is left."""
         return float(sum_of_ratios(self.num.sum(0), self.den.sum(0)))

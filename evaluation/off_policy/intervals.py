@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from .logged import Array
+from .logged import Array, blocks
 from .resampling import sum_of_ratios
 
 Bounds = tuple[float, float]
@@ -71,7 +71,8 @@ def standard_error(num: Array, den: Array) -> float:
     if clusters < 2:
         return float("inf")
     with np.errstate(divide="ignore", invalid="ignore"):
-        influence = ((num - num.sum(0) / totals * den) / totals).sum(1)
+        ratio = num.sum(0) / totals
+        influence = np.concatenate([((num[i] - ratio * den[i]) / totals).sum(1) for i in blocks(*num.shape)])
     return float(np.sqrt(clusters / (clusters - 1) * (influence**2).sum()))
 
 

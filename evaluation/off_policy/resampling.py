@@ -23,10 +23,10 @@ def by_cluster(values: Array, cluster: Cluster | None) -> Array:
     """Totals (K, S) over the stays of each of K clusters; without clusters each stay (N, S) is its own."""
     if cluster is None or alone(cluster):
         return values
-    _, index = np.unique(cluster, return_inverse=True)
-    order = np.argsort(index, kind="stable")
-    starts = np.searchsorted(index[order], np.arange(int(index.max()) + 1))
-    return np.asarray(np.add.reduceat(values[order], starts, axis=0))
+    names, index = np.unique(cluster, return_inverse=True)
+    given = np.require(values, np.float64, "W")
+    totals = torch.zeros(len(names), values.shape[1], dtype=torch.float64)
+    return np.asarray(totals.index_add_(0, torch.from_numpy(index), torch.from_numpy(given)).numpy())
 
 
 def alone(cluster: Cluster | None) -> bool:

@@ -71,8 +71,8 @@ def disagreement(gap: float, error: float, limits: Thresholds) -> list[tuple[int
 
 
 def _reasons(weights: Weights, cluster: Cluster | None, limits: Thresholds) -> list[tuple[int, str]]:
-    size = float(weights.effective_sample_size(cluster).min())
-    share = float(weights.largest_share(cluster).max())
+    sums = weights.sums(cluster)
+    size, share = float(sums.effective_sample_size().min()), float(sums.largest_share().max())
     means = weights.mean()
     high, low = float(means.max()), float(means.min())
     found = [

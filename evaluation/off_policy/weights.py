@@ -69,7 +69,7 @@ class Weights:
 
         Kish (1965): the number of equally weighted stays that would be as informative.
         """
-        return self._sums(cluster).effective_sample_size()
+        return self.sums(cluster).effective_sample_size()
 
     def mean(self) -> Array:
         """Mean weight at each decision time (T,): 1 in expectation under a right behaviour policy."""
@@ -78,13 +78,14 @@ class Weights:
 
     def largest_share(self, cluster: Cluster | None = None) -> Array:
         """Share of all weight at each decision time (T,) held by one stay, or cluster; 1 where none is left."""
-        return self._sums(cluster).largest_share()
+        return self.sums(cluster).largest_share()
 
     @cached_property
     def _own(self) -> Sums:
         return Sums.of(self.log, None)
 
-    def _sums(self, cluster: Cluster | None) -> Sums:
+    def sums(self, cluster: Cluster | None = None) -> Sums:
+        """From which the two above follow, at once."""
         return self._own if alone(cluster) else Sums.of(self.log, cluster)
 
     @property
