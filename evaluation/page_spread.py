@@ -30,6 +30,15 @@ class _Told:
         return e if e is not None and e.verdict in EVALUABLE and e.value is not None else None
 
 
+@dataclass(frozen=True)
+class _Say:
+    """How a measure is printed."""
+
+    value: Callable[[float | None], str]
+    range: Callable[[float | None, float | None], str]
+    tick: Callable[[float], str]
+
+
 def mortality_figure(report: Report) -> StripFigure | None:
     """Probability of death in care under each policy; None where too few die to tell."""
     told, e = _told(report, "mortality"), report.estimand
@@ -40,7 +49,7 @@ def mortality_figure(report: Report) -> StripFigure | None:
     def tick(x: float) -> str:
         return percent(x, 0 if x * 100 == round(x * 100) else 1)
 
-    return _figure(report, told, name, percent, percent_range, tick, bounds=(0.0, 1.0))
+    return _figure(report, told, name, _Say(percent, percent_range, tick), bounds=(0.0, 1.0))
 
 
 def tail_figure(report: Report) -> StripFigure | None:
@@ -51,7 +60,7 @@ def tail_figure(report: Report) -> StripFigure | None:
         return None
     bounds = (0.0, 1.0) if values.percent else None
     name = f"{opening(values.name)}, mean of the worst tenth of stays"
-    return _figure(report, told, name, values.value, values.range, values.tick, bounds=bounds)
+    return _figure(report, told, name, _Say(values.value, values.range, values.tick), bounds=bounds)
 
 
 def _told(report: Report, measure: Measure) -> list[_Told]:
@@ -74,9 +83,7 @@ def _figure(
     report: Report,
     told: list[_Told],
     caption: str,
-    say: Callable[[float | None], str],
-    span: Callable[[float | None, float | None], str],
-    tick: Callable[[float], str],
+    say: _Say,
     *,
     bounds: tuple[float, float] | None,
 ) -> StripFigure:
@@ -93,8 +100,8 @@ def _figure(
     return StripFigure(
         caption=caption,
         columns=("true" if truth else "claimed", "from records"),
-        rows=tuple(_row(one, scale, truth, say, span) for one in told),
-        ticks=tuple((scale.at(t), tick(t)) for t in scale.ticks),
+        rows=tuple(_row(one, scale, truth, say) for one in told),
+        ticks=tuple((scale.at(t), say.tick(t)) for t in scale.ticks),
         keys=tuple(keys),
         reference=None if centre is None or centre.value is None else scale.at(centre.value),
         reference_label="" if centre is None else "clinicians",
@@ -105,8 +112,7 @@ def _row(
     one: _Told,
     scale: Axis,
     truth: bool,
-    say: Callable[[float | None], str],
-    span: Callable[[float | None, float | None], str],
+    say: _Say,
 ) -> StripRow:
     simulated, shown = one.simulated, one.shown
     shape, tone = ("circle", "truth") if truth else ("ring", "claim")
@@ -115,14 +121,14 @@ def _row(
     )  # fmt: skip
     if simulated is not None:
         marks += mark(scale, simulated.value, shape, tone, low=simulated.low, high=simulated.high, lane=-3)
-    records = NONE if one.estimated is None else HIDDEN if shown is None else say(shown.value)
-    cells = (say(simulated.value if simulated else None), records)
+    records = NONE if one.estimated is None else HIDDEN if shown is None else say.value(shown.value)
+    cells = (say.value(simulated.value if simulated else None), records)
     said = (
         []
         if simulated is None
-        else [f"{'true' if truth else 'claimed'} {cells[0]} ({span(simulated.low, simulated.high)})"]
+        else [f"{'true' if truth else 'claimed'} {cells[0]} ({say.range(simulated.low, simulated.high)})"]
     )
-    said.append(f"from records {records}" + ("" if shown is None else f" ({span(shown.low, shown.high)})"))
+    said.append(f"from records {records}" + ("" if shown is None else f" ({say.range(shown.low, shown.high)})"))
     return StripRow(one.policy.label, marks, cells, f"{one.policy.label}: {', '.join(said)}")
 
 

@@ -71,7 +71,8 @@ def _gain(report: Report, policy: PolicyReport) -> str:
     if low > 0:
         return (
             f"For “{policy.label}” the estimate lies {values.points(e.difference.value)} above the clinicians "
-            f"{interval}: a reason to look closer, no proof; it holds only if records show all that moved the doses."
+            f"{interval}: a reason to look closer, no proof; it holds only if records show all that moved the doses"
+            f"{' (see “Hidden causes”)' if report.sensitivity else ''}."
         )
     if high < 0:
         return f"For “{policy.label}” it lies {values.points(e.difference.value)} below the clinicians {interval}."

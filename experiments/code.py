@@ -16,8 +16,8 @@ PARTS = {
 _LAST = (  # what only draws or tells the numbers that stages have found, or starts stages
     "envs/render",
     *(f"evaluation/{name}" for name in (
-        "chart", "checklist", "compar", "figures", "limits", "page", "small_cells", "style", "summary", "text_files",
-        "wording",
+        "bands", "chart", "checklist", "compar", "figures", "limits", "page", "small_cells", "style", "summary",
+        "text_files", "wording",
     )),
     *(f"experiments/{name}" for name in (
         "assemble", "catalogue", "cli", "code", "errors", "logs", "plan", "progress", "runner", "show", "stages",
