@@ -68,26 +68,24 @@ def band_chart(
         return None
     everything = [v for pairs in (bounds, interval, dashed) for pair in pairs for v in pair]
     scale = axis([*everything, 0.0, level], ticks=5)
-    x = _Across(factors[0], factors[-1])
-    y = _Up(scale)
+    x, y = _Across(factors[0], factors[-1]), _Up(scale)
     inner, outer = _both(factors, bounds), _both(factors, interval)
-    other = _both(factors[: len(dashed)], dashed)
-    first = bounds[0][0]
+    other, first = _both(factors[: len(dashed)], dashed), bounds[0][0]
     whisker = None if None in interval[0] else (x.at(factors[0]), y.at(interval[0][0]), y.at(interval[0][1]))
+    truth = None if level is None else y.at(level)
     labels = [Label(y.at(0.0), "clinicians", "clinician")]
-    if level is not None:
-        labels.append(Label(y.at(level), f"true {say(level)}", "truth"))
+    labels += [] if truth is None or level is None else [Label(truth, f"true {say(level)}", "truth")]
     return BandChart(
         x_ticks=tuple((x.at(g), f"{g:g}") for g in _NAMED if factors[0] <= g <= factors[-1]),
         y_ticks=tuple((y.at(t), tick(t)) for t in scale.ticks),
         outer=_polygon(outer, x, y),
         inner=_polygon(inner, x, y),
-        edges=tuple(_path([(x.at(g), y.at(pair[end])) for g, pair in inner]) for end in (0, 1)),
-        dashed=tuple(_path([(x.at(g), y.at(pair[end])) for g, pair in other]) for end in (0, 1)) if other else (),
+        edges=_edges(inner, x, y),
+        dashed=_edges(other, x, y) if other else (),
         start=whisker,
         middle=None if first is None else y.at(first),
         zero=y.at(0.0),
-        level=None if level is None else y.at(level),
+        level=truth,
         tips=tuple((x.at(g), name) for g, name in tips if g <= factors[-1]),
         labels=_spread(labels),
         y_label=y_label,
@@ -127,6 +125,11 @@ def _polygon(ends: Sequence[tuple[float, tuple[float, float]]], x: _Across, y: _
     below = [(x.at(g), y.at(low)) for g, (low, _) in ends]
     above = [(x.at(g), y.at(high)) for g, (_, high) in ends]
     return _path(below + above[::-1])
+
+
+def _edges(ends: Sequence[tuple[float, tuple[float, float]]], x: _Across, y: _Up) -> tuple[str, ...]:
+    """Both ends, each as a line."""
+    return tuple(_path([(x.at(g), y.at(pair[end])) for g, pair in ends]) for end in (0, 1))
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

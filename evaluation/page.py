@@ -64,8 +64,6 @@ def page(report: Report) -> str:
     figures = {
         "lesson_figure": lesson_figure(report),
         "violations": violation_figures(report),
-        "spread_figures": [f for f in (mortality_figure(report), tail_figure(report)) if f],
-        "spread_rows": spread_rows(report),
         "one_step_figure": one_step_figure(report),
         "fidelity": fidelity_table(
             report, (*report.simulator.one_step, *report.simulator.open_loop), report.simulator.model
@@ -84,15 +82,23 @@ def page(report: Report) -> str:
         "weights_wanted": wanted(),
         "comparison_figure": comparison_figure(report.simulator.comparisons),
         "tree_table": tree_table(report),
-        "doubts": doubts(report),
-        "known_scale": scale(report),
-        "agreement_rows": agreement_rows(report),
-        "agreement_text": agreement_text(report),
         "heat_maps": main,
         "heat_differences": differences,
         "more_heat_maps": rest,
     }
-    return render("report.html", {**_words(report), **charts, **figures, "report": report})
+    return render("report.html", {**_words(report), **charts, **figures, **_estimated(report), "report": report})
+
+
+def _estimated(report: Report) -> dict[str, object]:
+    """What held-out records say beyond the policies' values."""
+    return {
+        "agreement_rows": agreement_rows(report),
+        "agreement_text": agreement_text(report),
+        "doubts": doubts(report),
+        "known_scale": scale(report),
+        "spread_figures": [f for f in (mortality_figure(report), tail_figure(report)) if f],
+        "spread_rows": spread_rows(report),
+    }
 
 
 def _words(report: Report) -> dict[str, object]:

@@ -8,7 +8,7 @@ from ..agents.selection import rule
 from ..contracts import DIED, Spec, Trajectories
 from ..evaluation.duration import duration
 from ..evaluation.ranking import rankings
-from ..evaluation.report import Estimand, ExternalReport, Report, Selection, SimulatorReport, Truth
+from ..evaluation.report import Estimand, ExternalReport, Provenance, Report, Selection, SimulatorReport, Truth
 from ..evaluation.small_cells import suppressed
 from .config import ExperimentConfig, RecordCohort, SimulatedCohort
 from .judge import Bench
@@ -48,15 +48,11 @@ def assemble(
         behavior=behavior_section(bench.held_out, learned.train, learned.behavior, config.behavior.kind, spec),
         policies=found.policies,
         simulator=simulator,
-        selection=Selection(
-            rule=rule(config.ppo.unsupported_limit, second=learned.second is not None), candidates=found.candidates
-        ),
+        selection=Selection(rule=_rule(config), candidates=found.candidates),
         ranking=rankings(found.policies),
         truth=None if bench.truth is None else _truth(config, bench),
         limits=_limits(config, cohort.splits["held_out"]),
-        provenance=provenance_section(
-            seed=config.seed, device=config.device, seconds=dict(run.seconds), data=cohort.name
-        ),
+        provenance=_provenance(config, run, cohort),
         task=task_section(cohort.task, cohort.records.trajectories, estimand),
         subgroups=found.subgroups,
         external=external,
@@ -84,6 +80,10 @@ def _estimand(config: ExperimentConfig, cohort: Cohort) -> Estimand:
         percent=meaning.percent,
         irregular=task.decisions is not None,
     )
+
+
+def _provenance(config: ExperimentConfig, run: Run, cohort: Cohort) -> Provenance:
+    return provenance_section(seed=config.seed, device=config.device, seconds=dict(run.seconds), data=cohort.name)
 
 
 def _rule(config: ExperimentConfig) -> str:
