@@ -28,18 +28,27 @@ class AgreementRow:
 
 def agreement_rows(report: Report) -> list[AgreementRow]:
     """The policies that the simulator was asked about; empty where it was not."""
-    return [row for policy in ordered(report) if (row := _row(report, policy)) is not None]
+    return [row for policy in _asked(report) if (row := _row(report, policy)) is not None]
 
 
 def agreement_text(report: Report) -> str:
     """How many differences the records can tell from chance."""
-    told = [(p, e) for p in ordered(report) if (e := _comparable(report, p)) is not None]
+    told = [(p, e) for p in _asked(report) if (e := _comparable(report, p)) is not None]
     if not told:
         return "The records carry no policy here: nothing confirms what the simulator says."
     apart = [p.label for p, e in told if _apart(e)]
     if not apart:
-        return f"Where the records can tell ({len(told)} of the policies), the two do not differ by more than chance."
+        return (
+            f"Where the records can tell ({len(told)} of {len(_asked(report))}), the two differ by no more than chance."
+        )
     return f"They differ by more than chance for {len(apart)} of {len(told)} policies: {', '.join(apart)}."
+
+
+def _asked(report: Report) -> list[PolicyReport]:
+    """The policies with a word of the simulator; the fitted clinician's stands in the clinicians' row, if there is."""
+    asked = [p for p in ordered(report) if SIMULATED in p.estimates]
+    twice = any(p.kind == "clinician" for p in asked)
+    return [p for p in asked if not (twice and p.kind == "behavior")]
 
 
 def _row(report: Report, policy: PolicyReport) -> AgreementRow | None:

@@ -22,6 +22,7 @@ class _Told:
     policy: PolicyReport
     estimated: Estimated | None
     simulated: Interval | None
+    asked: bool  # the records were asked about the policy, and gave nothing that could be measured
 
     @property
     def shown(self) -> Estimated | None:
@@ -74,7 +75,8 @@ def _told(report: Report, measure: Measure) -> list[_Told]:
         if simulated is not None and simulated.value is None:
             simulated = None
         if simulated is not None or measure in own.estimated:
-            found.append(_Told(policy, own.estimated.get(measure), simulated))
+            asked = bool(policy.estimates) and not own.estimated
+            found.append(_Told(policy, own.estimated.get(measure), simulated, asked))
     order = [id(p) for p in ordered(report)]
     return sorted(found, key=lambda one: order.index(id(one.policy)))
 
@@ -121,7 +123,8 @@ def _row(
     )  # fmt: skip
     if simulated is not None:
         marks += mark(scale, simulated.value, shape, tone, low=simulated.low, high=simulated.high, lane=-3)
-    records = NONE if one.estimated is None else HIDDEN if shown is None else say.value(shown.value)
+    records = HIDDEN if one.asked or one.estimated is not None else NONE
+    records = records if shown is None else say.value(shown.value)
     cells = (say.value(simulated.value if simulated else None), records)
     said = (
         []
@@ -157,14 +160,14 @@ def spread_rows(report: Report) -> list[SpreadRow]:
     if values.percent and all(value in (0.0, 1.0, None) for value in ends):
         return []
     order = [id(p) for p in ordered(report)]
-    rows = [SpreadRow(p.label, (*_estimated(d, values), *_simulated(d, values))) for p, d in sorted(
+    rows = [SpreadRow(p.label, (*_estimated(p, d, values), *_simulated(d, values))) for p, d in sorted(
         parts, key=lambda part: order.index(id(part[0]))
     )]  # fmt: skip
     return rows if any(cell.text != NONE for row in rows for cell in row.cells) else []
 
 
-def _estimated(own: DistributionReport, values: Values) -> tuple[SpreadCell, SpreadCell]:
-    if not own.estimated:
+def _estimated(policy: PolicyReport, own: DistributionReport, values: Values) -> tuple[SpreadCell, SpreadCell]:
+    if not policy.estimates and not own.estimated:
         return SpreadCell(NONE, ""), SpreadCell(NONE, "")
     shown = {m: e for m, e in own.estimated.items() if e.verdict in EVALUABLE}
     hidden = SpreadCell(HIDDEN, "", hidden=True)

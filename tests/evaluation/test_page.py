@@ -234,6 +234,11 @@ def test_the_simulators_word_stands_beside_the_records_and_a_difference_is_named
         )
     told = Outline(page(report.model_copy(update={"policies": near}))).told
     assert "differ by more than chance for 1 of 3 policies: 30 % of PPO, penalty 2." in told
+    fitted = report.policies["behavior"].estimates
+    both = {**near, "clinician": near["clinician"].model_copy(update={"estimates": fitted})}
+    told = Outline(page(report.model_copy(update={"policies": both}))).told
+    table = told[told.index("Simulator minus records") : told.index("Does a score keep")]
+    assert "Clinicians" in table and "Fitted clinician" not in table, "one and the same in the simulator"
     assert "nothing confirms what the simulator says" in Outline(page(examples.records())).told
     assert "Do simulator and records agree?" not in Outline(page(bare)).told
 

@@ -37,6 +37,9 @@ def test_deaths_are_shown_from_records_only_where_the_weights_allow(examples):
     assert figure.caption == "Deaths in care within 72 h" and figure.columns == ("true", "from records")
     assert cells["PPO, penalty 2"] == ("12.4\u202f%", "not evaluable")
     assert cells["Clinicians"] == ("18.8\u202f%", "19.4\u202f%")
+    silent = {**report.distributions, "ppo": report.distributions["ppo"].model_copy(update={"estimated": {}})}
+    again = mortality_figure(report.model_copy(update={"distributions": silent}))
+    assert again.rows == figure.rows, "no weight left: not evaluable as well"
     hidden = report.distributions["ppo"].estimated["mortality"].model_copy(update={"value": 0.98765, "high": 0.4321})
     told = report.distributions["ppo"]
     told = told.model_copy(update={"estimated": {**told.estimated, "mortality": hidden}})
