@@ -66,7 +66,7 @@ def tail_figure(report: Report) -> StripFigure | None:
 
 def _told(report: Report, measure: Measure) -> list[_Told]:
     """The policies of which the measure is known."""
-    found = []
+    found, known = [], any(measure in own.estimated for own in report.distributions.values())
     for name, policy in report.policies.items():
         own = report.distributions.get(name, DistributionReport())
         simulated = own.simulated.get(measure)
@@ -75,7 +75,7 @@ def _told(report: Report, measure: Measure) -> list[_Told]:
         if simulated is not None and simulated.value is None:
             simulated = None
         if simulated is not None or measure in own.estimated:
-            asked = bool(policy.estimates) and not own.estimated
+            asked = known and bool(policy.estimates) and not own.estimated
             found.append(_Told(policy, own.estimated.get(measure), simulated, asked))
     order = [id(p) for p in ordered(report)]
     return sorted(found, key=lambda one: order.index(id(one.policy)))

@@ -40,6 +40,12 @@ def test_deaths_are_shown_from_records_only_where_the_weights_allow(examples):
     silent = {**report.distributions, "ppo": report.distributions["ppo"].model_copy(update={"estimated": {}})}
     again = mortality_figure(report.model_copy(update={"distributions": silent}))
     assert again.rows == figure.rows, "no weight left: not evaluable as well"
+    few = {
+        name: d.model_copy(update={"estimated": {m: e for m, e in d.estimated.items() if m != "mortality"}})
+        for name, d in silent.items()
+    }
+    bare = mortality_figure(report.model_copy(update={"distributions": few}))
+    assert {row.cells[1] for row in bare.rows} == {"–"}, "too few deaths on record: nothing was asked of the weights"
     hidden = report.distributions["ppo"].estimated["mortality"].model_copy(update={"value": 0.98765, "high": 0.4321})
     told = report.distributions["ppo"]
     told = told.model_copy(update={"estimated": {**told.estimated, "mortality": hidden}})
