@@ -168,7 +168,9 @@ def blocks(stays: int, decisions: int) -> list[slice]:
 
 def array(values: Numbers) -> Array:
     """Any array or tensor, on any device, as float64."""
-    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
+    if isinstance(values, Tensor):  # of bfloat16 too, which numpy lacks
+        return np.asarray(values.detach().cpu().double())
+    return np.asarray(values, dtype=np.float64)
 
 
 def mask_of(mask: Numbers) -> Mask:

@@ -87,7 +87,8 @@ def _poisson(rng: np.random.Generator, out: Array, rate: float) -> None:
 def replicates(parts: Sequence[tuple[Array, Combine]], draws: int, seed: int) -> Array:
     """Bootstrap replicates (draws, E) of E numbers, each a function of the totals (R, S_e) of its columns (K, S_e).
 
-    Every replicate draws K clusters anew and so its own denominators, in one matrix product for all.
+    Every replicate draws K clusters anew and so its own denominators, in one matrix product for all. One cluster alone
+    does not tell how clusters differ: its replicates are undefined, nan, instead of all alike.
     """
     columns, place = _distinct([own for own, _ in parts])
     ends = np.cumsum([own.shape[1] for own, _ in parts])[:-1]
@@ -95,7 +96,7 @@ def replicates(parts: Sequence[tuple[Array, Combine]], draws: int, seed: int) ->
     for block in counts(len(columns), draws, seed):
         totals = np.split(product(block, columns)[:, place], ends, axis=1)
         found.append(np.stack([combine(own) for own, (_, combine) in zip(totals, parts, strict=True)], 1))
-    return np.concatenate(found)
+    return np.concatenate(found) if len(columns) > 1 else np.full((draws, len(parts)), np.nan)
 
 
 def shifted(drawn: Array, shifts: Array | None, seed: int) -> Array:

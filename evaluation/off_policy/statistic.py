@@ -111,8 +111,13 @@ def totalled(statistic: Statistic) -> tuple[Array, Combine] | None:
 
 
 def resample(statistic: Statistic, stays: int, cluster: Cluster | None, draws: int, seed: int) -> Array:
-    """Bootstrap replicates (draws,) of a statistic of N stays, patients drawn whole: those of `resampling.counts`."""
+    """Bootstrap replicates (draws,) of a statistic of N stays, patients drawn whole: those of `resampling.counts`.
+
+    Undefined, nan, where all stays are of one patient.
+    """
     index = clusters(stays, cluster)
+    if index.max() == 0:
+        return np.full(draws, np.nan)
     found = []
     for block in counts(int(index.max()) + 1, draws, seed):
         found.append(replicate(statistic, block, index))
