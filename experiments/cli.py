@@ -117,7 +117,7 @@ def select(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     estimator: Annotated[str | None, typer.Option(help="By which estimate; the report's own by default.")] = None,
     keep: Annotated[int | None, typer.Option(min=1, help="How many stay for the second stage; all by default.")] = None,
-    risk: Annotated[float, typer.Option(min=0, max=1, help="Limit up to which one is claimed to be better.")] = 0.05,
+    risk: Annotated[float, typer.Option(min=0, max=1, help="Limit up to which one is claimed to be better.")] = 0.02,
     json: Annotated[Path | None, typer.Option(help="Also write the ranking to this file, as JSON.")] = None,
 ) -> None:
     """Rank the candidate policies of a run by what its held-out records say, with the risk of each choice.
