@@ -149,7 +149,7 @@ def write_cell(path: Path, environment: str, repeat: int, stays: int, truth: Val
 def main(
     out: Annotated[Path, typer.Option(help="folder of the study")] = FOLDER,
     environments: Annotated[str, typer.Option(help="comma-separated")] = ",".join(ENVIRONMENTS),
-    repeats: Annotated[int, typer.Option(help="cohorts of each environment")] = 24,
+    repeats: Annotated[int, typer.Option(help="cohorts of each environment")] = 20,
     stays: Annotated[int, typer.Option(help="stays to estimate on, and to fit on")] = STAYS,
     true_stays: Annotated[int, typer.Option(help="simulated patients behind the clinicians' true value")] = TRUE_STAYS,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = JOBS,
