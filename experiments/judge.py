@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from torch import Tensor
@@ -48,6 +48,13 @@ class Bench:
     refits: tuple[DiscretePolicy, ...] = ()  # the behaviour policy, fitted to resampled patients
     critic_sees: tuple[Tensor, Tensor] | None = None  # of held-out and training stays (N, T+1, F), not observations
     doses: Bench | None = None  # the same with treatments of continuous doses, where a policy gives those
+
+    @property
+    def returns(self) -> tuple[float, float] | None:
+        """Least and largest discounted return of any stay."""
+        if self.reward_range is None or self.config.discount == 1:
+            return self.reward_range
+        return min(0.0, self.reward_range[0]), max(0.0, self.reward_range[1])
 
     def of(self, actor: Actor | None) -> Bench:
         """The bench whose treatments take an actor's actions."""
@@ -95,9 +102,10 @@ def estimates_of(target: DiscretePolicy | Blend, bench: Bench) -> dict[str, Esti
         )  # fmt: skip
         q, v = critic.q, critic.v
         names += [name for name in WITH_CRITIC if name not in names]
-    return estimate(
+    found = estimate(
         bench.held_out, target, bench.behavior, names, discount=config.discount, q=q, v=v, refits=bench.refits
     )
+    return {name: replace(one, possible=bench.returns) for name, one in found.items()}
 
 
 def _simulated(one: Judged, bench: Bench) -> dict[str, Estimate]:

@@ -12,7 +12,7 @@ from . import concentration, intervals
 from .logged import Array, Numbers, array
 from .resampling import Cluster, Combine, by_cluster, leave_one_out, replicates, shifted, sum_of_ratios
 from .statistic import Difference, Ratios, Statistic, left_out, resample, totalled
-from .verdict import MODEL_BASED, Thresholds, Verdict, disagreement, judge
+from .verdict import MODEL_BASED, Thresholds, Verdict, disagreement, impossible, judge
 from .weights import Weights
 
 Method = Literal["bootstrap", "bca", "delta", "normal", "student_t", "hoeffding", "empirical_bernstein"]
@@ -42,6 +42,7 @@ class Estimate:
     shifts: Array | None = None  # (K,) by how much refits of the behaviour policy move the value, around 0: `refits`
     gap: Estimate | None = None  # weighted less doubly robust, 0 under a right behaviour policy: `agreement`
     unchecked: bool = False  # the behaviour policy is fitted, and no critic says whether it is right
+    possible: tuple[float, float] | None = None  # least and largest return of any stay, where known
 
     def __len__(self) -> int:
         return len(self.num)
@@ -99,6 +100,8 @@ class Estimate:
     def judged(self, thresholds: Thresholds = _DEFAULT) -> Verdict:
         """Verdict and reasons under other thresholds."""
         found = judge(self.weights, self.cluster, self.value, thresholds, self._doubts(thresholds))
+        if self.possible is not None and (text := impossible(self.value, *self.possible)):
+            return Verdict("not evaluable", (text, *found.reasons))
         if self.model_based and found.label in ("supported", "weak"):
             return Verdict("model-based", (MODEL_BASED, *found.reasons))
         return found

@@ -11,6 +11,7 @@ from .weights import RARE, Weights
 
 Label = Literal["supported", "weak", "not evaluable", "model-based"]
 MODEL_BASED = "rests on a fitted model, whose own error neither weight nor interval reveals"
+_ROUNDING = 1e-9
 ORDER: tuple[Label, ...] = ("supported", "weak", "not evaluable")
 
 
@@ -60,6 +61,14 @@ def judge(
         found.append((2, "no logged stay follows the policy far enough to give a number"))
     grade = max((g for g, _ in found), default=0)
     return Verdict(ORDER[grade], tuple(dict.fromkeys(text for g, text in found if g)))
+
+
+def impossible(value: float, least: float, largest: float) -> str:
+    """Why a value cannot be true: beyond the return of any stay. Empty where it can, up to rounding."""
+    slack = _ROUNDING * max(1.0, largest - least)
+    if least - slack <= value <= largest + slack or value != value:
+        return ""
+    return f"no stay can be worth {value:.3g}: returns lie between {least:g} and {largest:g}"
 
 
 def disagreement(gap: float, error: float, limits: Thresholds) -> list[tuple[int, str]]:

@@ -1,8 +1,16 @@
 """Verdicts turn at their thresholds, each for its own reason, at the worst decision time, by patient."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from posology.evaluation.off_policy import Estimate, Thresholds, weighted_importance_sampling
+from posology.evaluation.off_policy import (
+    Estimate,
+    Thresholds,
+    direct_method,
+    importance_sampling,
+    weighted_importance_sampling,
+)
 from posology.evaluation.off_policy.verdict import judge
 from posology.evaluation.off_policy.weights import Weights
 
@@ -153,3 +161,22 @@ def test_what_is_rare_counts_at_its_own_time() -> None:
     one = weights(ONES, ONES, rare=rare)
     assert judge([one.at(0)], None, 0.5, Thresholds()).label == "supported"
     assert judge([one.at(1)], None, 0.5, Thresholds()).label == "not evaluable"
+
+
+@pytest.mark.parametrize("value,expected", [(1.0, "model-based"), (0.0, "model-based"), (1.01, "not evaluable")])
+def test_what_no_stay_can_be_worth_is_not_evaluable(value: float, expected: str) -> None:
+    """A critic that extrapolates beyond every possible return; on the edge, and up to rounding, it may be right."""
+    found = replace(direct_method(np.full((50, 3), value)), possible=(0.0, 1.0))
+    assert found.verdict == expected and found.subset(np.arange(5)).verdict == expected
+    assert replace(found, possible=None).verdict == "model-based"
+    assert expected == "model-based" or found.reasons[0] == "no stay can be worth 1.01: returns lie between 0 and 1"
+
+
+def test_weights_do_not_save_an_impossible_value() -> None:
+    reward = np.zeros((200, 2))
+    reward[:, 1] = 1.0
+    ratio = np.full((200, 2), np.log(1.02))
+    found = importance_sampling(reward, ratio, np.ones((200, 2), bool))
+    assert found.verdict == "supported" and found.value > 1
+    assert replace(found, possible=(0.0, 1.0)).verdict == "not evaluable"
+    assert replace(found, possible=(0.0, 2.0)).verdict == "supported"
