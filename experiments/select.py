@@ -74,7 +74,7 @@ def choose(
         raise ValueError(f"no estimator {name!r} in {folder}; expected one of {', '.join(known)}")
     left_out, candidates = _candidates(report, arrays, name)
     values = [_value(arrays, one, name) for one in candidates]
-    critics = [_value(arrays, one, CRITIC) if CRITIC in arrays.num.get(one, {}) else np.nan for one in candidates]
+    critics = [_critic(report.policies[one], arrays, one) for one in candidates]
     second = values if np.isnan(critics).all() else critics
     count = len(candidates)
     order = two_stage(values, second, count if keep is None else min(keep, count)) if candidates else []
@@ -144,6 +144,13 @@ def _at_risk(arrays: RunArrays, candidates: list[str], estimator: str, seed: int
     moved = [arrays.shift.get(name, {}).get(estimator) for name in names]
     base, *others = (shifted(own, shift, seed) for own, shift in zip(drawn.T, moved, strict=True))
     return risks(np.stack(others, 1), base)
+
+
+def _critic(policy: PolicyReport, arrays: RunArrays, name: str) -> float:
+    """Fitted Q evaluation; nan where the run has none, or it claims what no stay can be worth."""
+    found = policy.estimates.get(CRITIC)
+    usable = found is not None and found.verdict != "not evaluable" and CRITIC in arrays.num.get(name, {})
+    return _value(arrays, name, CRITIC) if usable else float("nan")
 
 
 def _value(arrays: RunArrays, name: str, estimator: str) -> float:
