@@ -202,7 +202,8 @@ def inside(name: str, values: Numbers, mask: Mask, *, minus_infinity: bool = Fal
     """
     found = array(values)
     if found.shape[:2] != mask.shape or found.ndim != 2 + columns:
-        raise ValueError(f"{name}: expected shape {mask.shape} like mask, got {found.shape}")
+        wanted = f"({len(mask)}, {mask.shape[1]}, columns), the first two" if columns else f"{mask.shape}"
+        raise ValueError(f"{name}: expected shape {wanted} like mask, got {found.shape}")
     found = where(mask, found)
     with np.errstate(invalid="ignore", over="ignore"):
         total = found.sum()

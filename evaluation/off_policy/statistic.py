@@ -132,9 +132,14 @@ def replicate(statistic: Statistic, block: Array, index: npt.NDArray[np.int64]) 
 
 
 def left_out(statistic: Statistic, stays: int, cluster: Cluster | None) -> Array:
-    """The statistic (G,) without each of at most 200 groups of patients in turn: the grouped jackknife."""
+    """The statistic (G,) without each of at most 200 groups of patients in turn: the grouped jackknife.
+
+    Undefined, nan, where all stays are of one patient.
+    """
     index = clusters(stays, cluster)
     size = int(index.max()) + 1
+    if size == 1:
+        return np.full(1, np.nan)
     groups = min(size, _GROUPS)
     group = np.random.default_rng(0).permutation(size) % groups
     return replicate(statistic, (group[None] != np.arange(groups)[:, None]).astype(np.float64), index)

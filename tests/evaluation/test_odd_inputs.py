@@ -76,3 +76,21 @@ def test_discounts_of_nothing_and_beyond_one(name: str) -> None:
     assert growing == pytest.approx(estimated(name, discount=np.broadcast_to(1.5 ** np.arange(T), (N, T))).value)
     first = np.where(np.arange(T) == 0, GIVEN["reward"], 0)
     assert estimated(name, discount=0.0).value == pytest.approx(estimated(name, reward=first, discount=0.0).value)
+
+
+@pytest.mark.parametrize("columns", [(), (3,)], ids=["states", "features"])
+def test_density_ratios_of_one_patient_have_no_interval(columns: tuple[int, ...]) -> None:
+    state = RNG.integers(0, 3, (N, T)) if not columns else RNG.normal(size=(N, T, *columns))
+    given = GIVEN["reward"][:1], GIVEN["log_ratio"][:1], MASK[:1], state[:1]
+    found = ESTIMATORS["marginalized_importance_sampling"].function(*given)
+    for method in ("bootstrap", "bca", "normal"):
+        assert found.interval(method=method, draws=20) == (-np.inf, np.inf)
+    assert found.judged().label == "not evaluable"
+
+
+def test_doses_without_a_drug_column_are_told_what_is_missing() -> None:
+    dose = np.zeros((N, T))
+    with pytest.raises(ValueError, match=r"dose: expected shape \(300, 5, columns\)"):
+        ESTIMATORS["kernel_importance_sampling"].function(
+            GIVEN["reward"], dose, dose[..., None], GIVEN["log_ratio"], MASK, bandwidth=0.3
+        )
