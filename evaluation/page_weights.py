@@ -55,14 +55,15 @@ def _row(report: Report, policy: PolicyReport, found: ExpectedReport) -> Weights
     share, main = found.shares[-1], primary(report, policy)
     held_out = report.cohort.splits.get("held_out")
     stays = None if held_out is None else held_out.stays
-    about = "" if found.exact or not found.error else "about "
+    needed = many(WANTED / share) if share else "no number"
+    about = "" if found.exact or not found.error or needed.startswith(("over", "no")) else "about "
     covered = found.mean is None or found.mean > 0.99
     return WeightsRow(
         label=policy.label if covered else f"{policy.label} ({percent(found.mean, 0)} of it ever done)",
         sizes=tuple(_size(found.shares[t - 1], _STAYS) for t in weights_steps(report)),
         expected=_size(share, stays),
         found=sample(main.effective_sample_size) if main else NONE,
-        needed=NONE if share is None else about + many(WANTED / share) if share > 0 else "no number",
+        needed=NONE if share is None else about + needed,
         bound=NONE if found.bounded is None else "bounded" if found.bounded else "no bound",
     )
 

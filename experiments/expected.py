@@ -17,7 +17,7 @@ _SAME = 1e-6  # probabilities that differ by less do not depend on what was vari
 
 
 def expected_reports(everyone: list[Judged], bench: Bench, progress: Progress = silent) -> dict[str, ExpectedReport]:
-    """By policy, for who acts on levels; empty where the truth is no table.
+    """By policy, for who acts on levels but the fitted clinician; empty where the truth is no table.
 
     By dynamic programming for who goes by the state alone, else by particles.
     """
@@ -26,7 +26,7 @@ def expected_reports(everyone: list[Judged], bench: Bench, progress: Progress = 
     if truth is None or not isinstance(truth.patient, Tabular) or not isinstance(clinician, Clinician):
         return {}
     found = {}
-    asked = [one for one in everyone if one.true is not None and bench.of(one.true) is bench]
+    asked = [one for one in everyone if one.true is not None and one.kind != "behavior" and bench.of(one.true) is bench]
     for number, one in enumerate(asked):
         progress(number / len(asked), one.label)
         assert one.true is not None

@@ -195,5 +195,7 @@ def test_the_page_tells_how_many_stays_a_policy_would_take(examples):
     near = ExpectedReport(shares=(0.9, 0.3, 1e-5), error=0.2, mean=0.5)
     text = page(report.model_copy(update={"expected": {"random": exact, "ppo": near}}))
     assert "How many stays a policy would take" in text and "no bound" in text
+    lost = report.model_copy(update={"expected": {"ppo": near.model_copy(update={"shares": (0.9, 1e-40)})}})
+    assert "over 10¹⁵" in page(lost) and "about over" not in page(lost)
     assert ">500</td>" in text and "about 5 × 10⁶" in text and "50\u202f% of it ever done" in text
     assert "How many stays" not in page(report)

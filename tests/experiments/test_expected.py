@@ -67,7 +67,8 @@ def test_who_goes_by_the_state_alone_is_known_exactly(icu):
 def test_only_a_table_has_it(icu):
     assert asked(true_treatment("sepsis"), judged("clinician", clinician("sepsis", 1.0, 0.0), "clinician")) == {}
     assert asked(None, judged("clinician", None, "clinician")) == {}
-    assert set(asked(icu[0], judged("clinician", icu[1], "clinician"), judged("a", None))) == {"clinician"}
+    fitted = judged("fitted_clinician", no_treatment(25), "behavior")
+    assert set(asked(icu[0], judged("clinician", icu[1], "clinician"), judged("a", None), fitted)) == {"clinician"}
 
 
 def test_rules_and_random_doses_are_tables(icu):
