@@ -11,6 +11,7 @@ from torch import Tensor
 from ..agents.support import unsupported_share
 from ..contracts import Blend, Decisions, DiscretePolicy, PatientState, Progress, Treatment, silent
 from ..evaluation import Estimate, estimate
+from ..evaluation.alike import alike, difference_with_width, with_width
 from ..evaluation.anchored import anchored
 from ..evaluation.heatmap import heat_map
 from ..evaluation.off_policy import CriticConfig, bootstrap_intervals, fitted_q_evaluation
@@ -184,12 +185,15 @@ def estimate_reports(
     bounds = bootstrap_intervals(estimates, config.level, draws=config.draws)
     gaps = {name: e.minus(clinician[name]) for name, e in estimates.items() if clinician and e is not clinician[name]}
     gap_bounds = bootstrap_intervals(gaps, config.level, draws=config.draws) if gaps else {}
+    gap_bounds = {
+        n: difference_with_width(estimates[n], clinician[n], bound, config.level) for n, bound in gap_bounds.items()
+    }
     own = estimates.get(SIMULATED)
     apart = {} if own is None else {name: own.minus(e) for name, e in estimates.items() if e is not own}
     apart_bounds = bootstrap_intervals(apart, config.level, draws=config.draws) if apart else {}
     reports = {}
     for name, e in estimates.items():
-        low, high = bounds[name]
+        low, high = with_width(e, bounds[name], config.level)
         gap = gaps.get(name)
         judged = e.judged()
         reports[name] = EstimateReport(
@@ -264,11 +268,7 @@ def _observed(bench: Bench) -> Interval:
     returns = bench.held_out.reward.sum(1).double().numpy()
     value, (low, high) = float(returns.mean()), mean_interval(returns, bench.config.level)
     if returns.min() == returns.max() and bench.reward_range is not None:
-        patients = len(set(bench.held_out.subject.tolist()))
-        spared = float(((1 - bench.config.level) / 2) ** (1 / patients))  # Clopper & Pearson 1934, at a share of 1
-        worst, best = bench.reward_range
-        low = best - (best - worst) * (1 - spared) if value == best else value
-        high = worst + (best - worst) * (1 - spared) if value == worst else value
+        low, high = alike(value, len(set(bench.held_out.subject.tolist())), bench.reward_range, bench.config.level)
     return Interval(value=value, low=low, high=high)
 
 
