@@ -61,8 +61,8 @@ def test_the_fitted_clinician_and_its_refits_know_the_hospitals(hospitals):
 
 def test_the_clinicians_are_what_was_observed(hospitals):
     clinician = load_report(hospitals[0]).policies["clinician"]
-    for one in clinician.estimates.values():
-        assert one.value == pytest.approx(clinician.observed_value.value, abs=1e-9)
+    for name in set(clinician.estimates) - {"simulated_direct_method"}:  # which believes the simulator
+        assert clinician.estimates[name].value == pytest.approx(clinician.observed_value.value, abs=1e-9)
 
 
 def test_the_report_shows_each_hospital_without_small_cells(hospitals):
