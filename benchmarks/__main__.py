@@ -24,6 +24,8 @@ def main(
     rounds: Annotated[int, typer.Option(min=7, help="rounds of each side, interleaved")] = 7,
 ) -> None:
     """Time every candidate against its reference, one thread, in one process."""
+    if unknown := sorted(set(names or ()) - set(BENCHMARKS)):
+        raise typer.BadParameter(f"no comparison {', '.join(unknown)}; known: {', '.join(BENCHMARKS)}")
     torch.set_num_threads(1)
     console = Console()
     results = []
@@ -42,13 +44,16 @@ def main(
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table("comparison", "unit", "reference /s", "candidate /s", "ratio", "range", "goal", "share of limit")
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("comparison", no_wrap=True)
+    for head in ("reference /s", "candidate /s", "unit", "ratio", "range", "goal", "of limit"):
+        table.add_column(head, justify="right")
     for r in results:
         table.add_row(
             r.name,
-            r.unit,
             f"{r.reference_rate:,.0f}",
             f"{r.candidate_rate:,.0f}",
+            r.unit,
             f"{r.ratio:.1f}x",
             f"{r.ratio_low:.1f}-{r.ratio_high:.1f}",
             f"{r.goal:g}x",

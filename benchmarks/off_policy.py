@@ -68,7 +68,8 @@ def per_decision() -> Contest:
 
     The loop is as fast as one gets in plain Python: lists of floats, made beforehand, and `math.exp`, each estimator
     as its formula reads. Both estimates of the candidate come from one pass over arrays, whose checks are included.
-    It is bound by memory: 66 MB of float64 are read, so that busy neighbours slow it down and the loop not.
+    It is bound by memory: 66 MB of float64 are read, from main memory since the loop has filled the caches; with the
+    arrays still in the last-level cache, as when many policies are judged on the same stays, it takes 0.6 of the time.
     """
     data = cohort()
     lists = [part.tolist() for part in (data.reward, data.log_ratio, data.mask, data.q, data.v)]
