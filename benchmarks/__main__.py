@@ -44,21 +44,13 @@ def main(
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("comparison", no_wrap=True)
-    for head in ("reference /s", "candidate /s", "unit", "ratio", "range", "goal", "of limit"):
-        table.add_column(head, justify="right")
+    table = Table(box=None)
+    for head in ("comparison", "rate", "ratio", "range", "goal", "of limit"):
+        table.add_column(head, justify="left" if head == "comparison" else "right", no_wrap=True)
     for r in results:
-        table.add_row(
-            r.name,
-            f"{r.reference_rate:,.0f}",
-            f"{r.candidate_rate:,.0f}",
-            r.unit,
-            f"{r.ratio:.1f}x",
-            f"{r.ratio_low:.1f}-{r.ratio_high:.1f}",
-            f"{r.goal:g}x",
-            "" if r.floor_share is None else f"{r.floor_share:.0%}",
-        )
+        spread, limit = f"{r.ratio_low:.1f}-{r.ratio_high:.1f}", "" if r.floor_share is None else f"{r.floor_share:.0%}"
+        rate = f"{r.candidate_rate:,.0f} {r.unit}/s"
+        table.add_row(r.name, rate, f"{r.ratio:.1f}x", spread, f"{r.goal:g}x", limit)
     return table
 
 

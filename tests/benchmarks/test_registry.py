@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+import typer
 from posology.benchmarks import BENCHMARKS
 from posology.benchmarks.__main__ import main
 from posology.benchmarks.registry import Contest, contest, measure
@@ -43,6 +44,9 @@ def test_unknown_benchmarks_name_the_known():
 def test_the_command_writes_its_numbers(tmp_path, monkeypatch):
     tiny = Contest(matrix_products(4), matrix_products(2), lambda: None, "products", 1.0)
     monkeypatch.setattr("posology.benchmarks.__main__.contest", lambda table, name: tiny)
+    monkeypatch.setattr("posology.benchmarks.__main__.BENCHMARKS", {"tiny": ""})
+    with pytest.raises(typer.BadParameter, match="no comparison huge; known: tiny"):
+        main(["huge"], tmp_path / "b.json")
     threads = torch.get_num_threads()
     main(["tiny"], tmp_path / "b.json")
     torch.set_num_threads(threads)
