@@ -44,8 +44,8 @@ def main(
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table(box=None)
-    for head in ("comparison", "rate", "ratio", "range", "goal", "of limit"):
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for head in ("comparison", "rate", "ratio", "range", "goal", "limit"):
         table.add_column(head, justify="left" if head == "comparison" else "right", no_wrap=True)
     for r in results:
         spread, limit = f"{r.ratio_low:.1f}-{r.ratio_high:.1f}", "" if r.floor_share is None else f"{r.floor_share:.0%}"
