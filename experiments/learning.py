@@ -90,6 +90,7 @@ def learn(config: ExperimentConfig, run: Run, cohort: Cohort, *, first_seed: int
 
 def grounds(config: ExperimentConfig, run: Run, cohort: Cohort) -> Grounds:
     """The learned patient, the fitted clinician and its imitation, each in a stage of its own."""
+    told_apart(config.behavior.sites, cohort.splits["train"])  # what cannot be told apart is said before any learning
     patient, second = first_simulator(config, run, cohort), second_simulator(config, run, cohort)
     simulator = simulator_of(config, cohort.task, patient)
     logged = LoggedData(*(decisions(simulator, cohort.splits[part]) for part in ("train", "tuning")))

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, cast
 import torch
 from torch import Tensor
 
-from ...contracts import Decisions
+from ...contracts import Decisions, Trajectories
 from ..categorical import draw, log_prob_of
 from ..records import flatten
 from .calibration import calibrate
@@ -113,7 +113,7 @@ def without_sites(policy: FittedBehavior) -> BehaviorPolicy:
     return policy.policy if isinstance(policy, SitedPolicy) else policy
 
 
-def told_apart(sites: Sites, train: Decisions) -> bool:
+def told_apart(sites: Sites, train: Decisions | Trajectories) -> bool:
     """Whether effects of sites are to be fitted on these training stays.
 
     "auto": where at least two known sites have `LEAST` stays. True: always, and ValueError where there are not two.
@@ -154,9 +154,9 @@ def fit_sites(policy: BehaviorPolicy, train: Decisions, tuning: Decisions) -> Si
     return kept
 
 
-def _known(decisions: Decisions) -> Tensor:
+def _known(stays: Decisions | Trajectories) -> Tensor:
     """Numbers (S,) of the known sites, rising; a negative one stands for an unknown site."""
-    found: Tensor = decisions.site[decisions.site >= 0].unique()
+    found: Tensor = stays.site[stays.site >= 0].unique()
     return found
 
 

@@ -82,3 +82,10 @@ def test_one_hospital_cannot_be_told_apart(small_config, small_run, quiet):
     assert json.loads((small_run[1] / "behavior" / "policy" / "model.json").read_text())["kind"] == "behavior"
     with pytest.raises(ConfigError, match="behavior.sites"):
         load_config("demo", ["behavior.sites=some"])
+
+
+def test_what_cannot_be_told_apart_is_said_before_anything_is_learned(quiet, tmp_path):
+    config = load_config("demo", ["behavior.sites=true", "cohort.patients=60"])
+    with pytest.raises(ValueError, match="at least two known sites"):
+        run_experiment(config, tmp_path, console=quiet)
+    assert not list(tmp_path.glob("*/simulator*"))
